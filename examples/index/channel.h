@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A bounded channel of pointers from many senders to one receiver: a ring of Concurrency Kit, and
+ * two semaphores that count its free and its filled slots, so that who has to wait sleeps. What a
+ * sender wrote before it sends is there for the receiver after it received.
+ */
+#ifndef INDEX_CHANNEL_H
+#define INDEX_CHANNEL_H
+
+#include <ck_ring.h>
+#include <errno.h>
+#include <semaphore.h>
+#include <stdlib.h>
+
+#define CHANNEL_SIZE 256u /* a power of two; one slot stays empty */
+
+struct channel {
+	ck_ring_t ring;
+	ck_ring_buffer_t slots[CHANNEL_SIZE];
+	sem_t free;
+	sem_t filled;
+};
+
+static inline int channel_init(struct channel *channel)
+{
+	ck_ring_init(&channel->ring, CHANNEL_SIZE);
+	if (sem_init(&channel->free, 0, CHANNEL_SIZE - 1) != 0)
+		return errno;
+	if (sem_init(&channel->filled, 0, 0) == 0)
+		return 0;
+	const int error = errno;
+
+	sem_destroy(&channel->free);
+	return error;
+}
+
+static inline void channel_destroy(struct channel *channel)
+{
+	sem_destroy(&channel->free);
+	sem_destroy(&channel->filled);
+}
+
+static inline void channel_wait(sem_t *semaphore)
+{
+	while (sem_wait(semaphore) != 0) /* only a signal can end the wait early */
+		;
+}
+
+/* Send a pointer, NULL included; waits while the ring is full. */
+static inline void channel_send(struct channel *channel, void *message)
+{
+	channel_wait(&channel->free);
+	if (!ck_ring_enqueue_mpsc(&channel->ring, channel->slots, message))
+		abort(); /* the semaphore promised a free slot */
+	sem_post(&channel->filled);
+}
+
+/* Receive the oldest pointer; waits while the ring is empty. One thread only. */
+static inline void *channel_receive(struct channel *channel)
+{
+	void *message;
+
+	channel_wait(&channel->filled);
+	if (!ck_ring_dequeue_mpsc(&channel->ring, channel->slots, &message))
+		abort(); /* the semaphore promised a filled slot */
+	sem_post(&channel->free);
+	return message;
+}
+
+#endif

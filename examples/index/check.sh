@@ -1,0 +1,223 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Compares the index with what grep, sort and uniq make of the same files: a tree of unusual ones,
+# and a part of /usr/include; with both allocators, and with 1 and 4 threads.
+#
+# Usage: check.sh INDEX
+set -eu
+LC_ALL=C
+export LC_ALL
+
+[ $# -eq 1 ] || { echo "usage: $0 INDEX" >&2; exit 2; }
+index=$(realpath "$1")
+work=$(mktemp -d)
+trap 'chmod -R u+rwx "$work"; rm -rf "$work"' EXIT
+cd "$work"
+identifier='[A-Za-z_][A-Za-z0-9_]*'
+odd_name=$(printf '"a" \\ caf\303\251 \377') # the last byte is no UTF-8
+checks=0
+
+fail()
+{
+	printf 'check.sh: %s\n' "$*" >&2
+	exit 1
+}
+
+# root reads files of any mode: it has to do without that right for the unreadable ones to be so.
+unprivileged()
+{
+	if [ "$drop_rights" = yes ]; then
+		setpriv --bounding-set=-dac_override,-dac_read_search -- "$@"
+	else
+		"$@"
+	fi
+}
+drop_rights=no
+[ "$(id -u)" -ne 0 ] || drop_rights=yes
+unprivileged true 2>/dev/null || drop_rights=no
+
+# Prints $2 bytes that consist of the text $1 again and again.
+repeat()
+{
+	yes "$1" | tr -d '\n' | head -c "$2"
+}
+
+make_tree()
+{
+	mkdir -p tree/deep/er/est tree/none tree/locked
+	: >tree/empty
+	printf '\n\n\n' >tree/blank
+	printf 'a' >tree/one_letter
+	printf 'int main(void) { return 0x1F + 1e9 + 12ab_3 - _; }\n' >tree/numbers.c
+	printf 'first second\r\nsecond third\r\n' >tree/crlf
+	printf 'no final newline' >tree/no_final_newline
+	printf 'caf\303\251 na\357ve \377x\n' >tree/not_ascii
+	printf 'Case case CASE _case case_ ca_se c4se\n' >tree/case
+	printf 'quote " backslash \\ tab\tend\n' >'tree/a "name" \ with blanks'
+	# blocks of 64 KiB are read: names across their ends, and one that is longer than several
+	repeat 'boundary_7 ' 1000000 >tree/deep/huge_line
+	{ repeat ' ' 65533; printf 'across the end of a block\n'; } >tree/deep/across
+	{ printf 'short '; repeat 'long_' 300000; printf ' after\n'; } >tree/deep/long_name
+	{ repeat 'x' 65536; } >tree/deep/just_a_block
+	{ repeat '1' 65536; printf 'b\n'; } >tree/deep/digits_then_letter
+	# more distinct names than a scanner holds at a time
+	awk 'BEGIN { for (i = 0; i < 60000; i++) print "name" i, "name" i % 7 }' >tree/deep/er/many
+	awk 'BEGIN { for (i = 0; i < 300; i++) {
+		file = "tree/deep/er/est/" i ".h"
+		for (j = 0; j <= i; j++) print "#define X" j, "y" i * j > file
+		close(file) } }'
+	printf 'binary \000 early\n' >"tree/$odd_name"
+	{ repeat 'text ' 200000; printf '\000'; } >tree/deep/binary_late
+	printf 'secret\n' | tee tree/unreadable tree/locked/inside >/dev/null
+	chmod 0 tree/unreadable tree/locked
+	if unprivileged cat tree/unreadable >/dev/null 2>&1; then
+		echo 'not checked: unreadable files, for this user can read them all'
+		rm -r tree/unreadable tree/locked
+	fi
+	# what is no regular file is no part of the tree
+	ln -s ../tree/numbers.c tree/link_to_file
+	ln -s .. tree/link_to_parent
+	ln -s nowhere tree/dangling
+	mkfifo tree/fifo
+}
+
+# Prints "count name" and "files name" of the text files below $1, by name.
+expect()
+{
+	unprivileged find "$1" -type f -readable 2>/dev/null | while read -r file; do
+		grep -qaP '\x00' "$file" || printf '%s\n' "$file"
+	done >files
+	tr '\n' '\000' <files | xargs -0 grep -oh -E "$identifier" | sort | uniq -c >counts
+	tr '\n' '\000' <files | xargs -0 grep -oHZ -E "$identifier" | sort -u |
+		tr '\000' '\t' | sed 's/.*\t//' | sort | uniq -c >in_files
+	awk '{ print $2, $1 }' counts | sort >expected_counts
+	awk '{ print $2, $1 }' in_files | sort >expected_files
+	[ -s expected_counts ] || fail "$1: grep found nothing"
+}
+
+# The elements of the list called $1 in the index's JSON.
+elements()
+{
+	sed -n "/^  \"$1\": \[/,/\],\$/p" result.json | grep '^    '
+}
+
+compare_lists()
+{
+	elements top | sed 's/.*"name": "\([^"]*\)", "count": \([0-9]*\),.*/\1 \2/' |
+		sort >found_counts
+	elements top | sed 's/.*"name": "\([^"]*\)",.*"files": \([0-9]*\)}.*/\1 \2/' |
+		sort >found_files
+	cmp -s expected_counts found_counts || fail "$1: counts differ:
+$(diff expected_counts found_counts | cut -c 1-100 | head -n 20)"
+	cmp -s expected_files found_files || fail "$1: numbers of files differ:
+$(diff expected_files found_files | cut -c 1-100 | head -n 20)"
+}
+
+# The number called $1 is $2.
+number_is()
+{
+	grep -q "^  \"$1\": $2,\$" result.json ||
+		fail "$run: \"$1\" is not $2: $(grep "^  \"$1\"" result.json)"
+}
+
+compare_totals()
+{
+	number_is files "$(wc -l <files)"
+	number_is bytes "$(tr '\n' '\000' <files | xargs -0 cat | wc -c)"
+	number_is identifiers "$(awk '{ n += $1 } END { print n }' counts)"
+	number_is distinct "$(wc -l <counts)"
+}
+
+# Most frequent ones first, and by name where they are equally frequent.
+compare_order()
+{
+	elements top | sed 's/.*"name": "\([^"]*\)", "count": \([0-9]*\),.*/\2 \1/' >order
+	sort -k 1,1nr -k 2,2 order | cmp -s - order || fail "$run: the list is not in order"
+}
+
+compare_with_grep()
+{
+	expect "$1"
+	for allocator in herd malloc; do
+		for threads in 1 4; do
+			run="$1, $allocator, $threads threads"
+			unprivileged "$index" --threads "$threads" --allocator "$allocator" \
+				--json --all "$1" >result.json 2>messages ||
+				fail "$run: status $?: $(cat messages)"
+			[ ! -s messages ] || fail "$run: said: $(cat messages)"
+			compare_lists "$run"
+			compare_totals
+			compare_order
+			checks=$((checks + 1))
+		done
+	done
+}
+
+# The unusual tree: what is left out is named, in JSON and as text.
+check_left_out()
+{
+	elements binary >found
+	printf '    "tree/%s"\n' '\"a\" \\ '"$(printf 'caf\303\251')"' \ufffd' deep/binary_late |
+		sed '$!s/$/,/; $s/$/],/' | cmp -s - found || fail "binary files: $(cat found)"
+	unprivileged "$index" tree >text 2>messages
+	grep -v 'Permission denied$' messages >found
+	printf 'index: tree/%s\n' "$odd_name: binary" 'deep/binary_late: binary' |
+		cmp -s - found || fail "messages: $(cat messages)"
+	if [ -e tree/unreadable ]; then
+		check_unreadable
+	fi
+	[ "$(sed -n '/^ *count/,/^$/p' text | wc -l)" -eq 22 ] || fail "not twenty: $(cat text)"
+}
+
+check_unreadable()
+{
+	elements unreadable | sed 's/^ *{"path": "//; s/".*//' >found
+	printf 'tree/%s\n' locked unreadable | cmp -s - found || fail "unreadable: $(cat found)"
+	sed -n 's/: Permission denied$//p' messages >found
+	printf 'index: tree/%s\n' locked unreadable | cmp -s - found ||
+		fail "messages: $(cat messages)"
+	grep -q '^left out: 2 binary, 2 unreadable$' text || fail "text: $(cat text)"
+}
+
+# The text's twenty most frequent ones are those that grep, sort and uniq find.
+check_most_frequent()
+{
+	sed -n '/^ *count/,/^$/p' text | awk 'NR > 1 && NF { print $1, $3 }' >found
+	awk '{ print $1, $2 }' counts | sort -k 1,1nr -k 2,2 | head -n 20 | cmp -s - found ||
+		fail "the most frequent: $(cat found)"
+}
+
+# Status $1 and a message that holds $2, from the index with the other arguments.
+check_refusal()
+{
+	status=$1 message=$2
+	shift 2
+	set +e
+	"$index" "$@" >text 2>messages
+	found=$?
+	set -e
+	[ "$found" -eq "$status" ] || fail "index $*: status $found, not $status"
+	grep -q -e "$message" messages || fail "index $*: said: $(cat messages)"
+	[ ! -s text ] || fail "index $*: printed: $(cat text)"
+}
+
+make_tree
+compare_with_grep tree
+check_left_out
+check_most_frequent
+mkdir empty_tree
+"$index" --json empty_tree | grep -q '^  "files": 0,$' || fail "an empty tree is not empty"
+"$index" tree/numbers.c | grep -q '1         1  x1F$' || fail "a single file"
+check_refusal 1 'nowhere: No such file' nowhere
+check_refusal 2 'not a number of threads.*: 0' --threads 0
+check_refusal 2 'not a number of threads.*: 2x' --threads 2x
+check_refusal 2 'neither herd nor malloc: jemalloc' --allocator jemalloc
+check_refusal 2 'more than one directory: b' a b
+check_refusal 2 'unknown' --unknown
+"$index" --help | grep -q '^Usage: index' || fail "no help"
+for part in /usr/include/linux /usr/include; do
+	[ -d "$part" ] || continue
+	compare_with_grep "$part"
+	break
+done
+echo "$checks comparisons with grep"

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Lists the regular files of a directory tree. Symbolic links are not followed, so that every file
+ * is found once; devices, sockets and the like are passed over.
+ */
+#ifndef INDEX_WALK_H
+#define INDEX_WALK_H
+
+#include <stddef.h>
+
+#include <herd/bump.h>
+
+/* A file or a directory. */
+struct path {
+	struct path *next;
+	const char *name;
+	int error; /* 0, or why it could not be read */
+};
+
+struct walk {
+	const char **files;
+	size_t count;
+	size_t bytes; /* of all files together */
+	const struct path *unreadable;
+};
+
+/*
+ * Walk the tree at `root`, a directory or a single file, and store everything in the arena. Returns
+ * 0, ENOMEM, or why the root itself can't be read. What can't be read below the root ends up in
+ * walk->unreadable.
+ */
+int walk_tree(struct walk *walk, bump_t *bump, const char *root);
+
+#endif

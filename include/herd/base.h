@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HERD_BASE_H
+#define HERD_BASE_H
+
+/**
+ * @file base.h
+ * What every other header of herd stands on: the version, the attributes of public functions, and
+ * the handler that is told of misuse. Programs include herd/bump.h or herd/herd.h, not this file.
+ */
+
+#include <stddef.h>
+
+#define HERD_VERSION_MAJOR 0
+#define HERD_VERSION_MINOR 1
+#define HERD_VERSION_PATCH 0
+
+/* Public symbols stay visible in programs and libraries that are built with -fvisibility=hidden. */
+#define HERD_API __attribute__((visibility("default")))
+
+/*
+ * The allocation fast path. `inline` in the sense of C99: the library holds the one out-of-line
+ * definition (for pointers to the function and for foreign-function interfaces).
+ */
+#define HERD_INLINE HERD_API inline __attribute__((always_inline))
+
+#define HERD_PRINTF(format_at, args_at) __attribute__((format(printf, format_at, args_at)))
+
+#define HERD_LIKELY(condition) __builtin_expect(!!(condition), 1)
+
+#ifdef __cplusplus
+#define HERD_ALIGNOF(type) alignof(type)
+#else
+#define HERD_ALIGNOF(type) _Alignof(type)
+#endif
+
+/* The variable behind a scope macro: a new name each time, so that scopes nest. */
+#define HERD_JOIN_(a, b) a##b
+#define HERD_JOIN(a, b) HERD_JOIN_(a, b)
+#define HERD_ON_LEAVE(function) __attribute__((unused, cleanup(function)))
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * Told of misuse: a bug of the caller that would corrupt memory, such as putting an arena back
+ * twice.
+ *
+ * @param function  the public function that found it, "herd_put" say
+ * @param problem   one sentence saying what is wrong
+ *
+ * It is called before anything was changed and with no lock held, so it may longjmp(3), throw or
+ * end the process. If it returns, the function that found the misuse has no effect and fails with
+ * EINVAL.
+ */
+typedef void herd_misuse_fn(const char *function, const char *problem);
+
+/**
+ * Set the process-wide handler of misuse. The default writes one line to stderr and aborts.
+ *
+ * MT-Safe. @param handler  the new handler; NULL restores the default.
+ * @return the former handler (the default one included, so that it can be put back).
+ */
+HERD_API herd_misuse_fn *herd_on_misuse(herd_misuse_fn *handler);
+
+/**
+ * The version of the library that runs, "0.1.0" say; HERD_VERSION_MAJOR, _MINOR and _PATCH are the
+ * version that the program was compiled against. MT-Safe; the string is static.
+ */
+HERD_API const char *herd_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HERD_ARENA_H
+#define HERD_ARENA_H
+
+/*
+ * An arena behind its public head, and what its files share: bump.c makes and frees it, grow.c
+ * grows it, resize.c grows and shrinks allocations, mark.c rewinds, text.c prints, look.c
+ * reports. Nothing here knows of threads: an arena has one owner at a time, and the pool sees to
+ * that.
+ *
+ * INV-HEAD:   head.ptr is the position. head.end is the current chunk's end while the arena is
+ *   open; while it is closed it is the position, too, so that every request becomes a call.
+ * INV-UNIT:   the position and every end are multiples of 8
+ *   (bump_alloc_aligned() relies on it).
+ * INV-SERIAL: `clock` counts all that changes the lists of chunks and of deferred functions, and
+ *   is never set back. What is added gets it as its serial; so along each list serials fall.
+ * INV-BELOW:  `below` sums up every chunk but the current one.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <herd/bump.h>
+
+#include "spare.h"
+
+/* Why an arena is closed; it is open where no reason is left. */
+enum {
+	CLOSED_PARKED = 1,  /* it was put back: whoever uses it must be told */
+	CLOSED_ALIGN = 2,   /* min_align above 8: the slow path aligns */
+	CLOSED_WATCHED = 4, /* a sanitizer or valgrind watches: the slow path keeps red zones */
+	CLOSED_DEFERS = 8,  /* deferred functions run */
+};
+
+/* A deferred function; lives in the arena itself. */
+struct defer {
+	struct defer *next; /* older */
+	void (*fn)(void *);
+	void *arg;
+	uint64_t serial;
+};
+
+/*
+ * A point in an arena: of two, the one in the newer chunk, and there the higher one, is the
+ * later.
+ */
+struct place {
+	uint64_t chunk; /* serial; 0: no chunk */
+	char *ptr;
+};
+
+/* All that has to be known to go back to a point. */
+struct state {
+	struct place place;
+	uint64_t clock; /* chunks and deferred functions after it were not there */
+};
+
+/* Marks that rewinding made void: those numbered above `after`, up to `upto`, that lie above `place`. */
+struct voided {
+	uint64_t after, upto;
+	struct place place;
+};
+
+/* What bump_reserve() gave last: it is there as long as nothing came, went or moved since. */
+struct reservation {
+	char *start; /* NULL: it was committed, or given up */
+	char *pos;
+	uint64_t clock;
+};
+
+struct sums {
+	size_t used, capacity, chunks;
+};
+
+struct arena {
+	/* One cache line for all that checking out and putting back need. */
+	bump_t head;	     /* INV-HEAD; first, so that a bump_t * is an arena's address */
+	char *end;	     /* of the current chunk */
+	struct chunk *chunk; /* the current one, older ones behind it */
+	const void *herd;    /* NULL: a standalone arena */
+	uint64_t era;	     /* counts checkouts and resets: marks of an earlier one are void */
+	unsigned closed;     /* CLOSED_... */
+	unsigned red_zone;   /* bytes after each allocation */
+
+	struct sums below;    /* INV-BELOW */
+	uint64_t clock;	      /* INV-SERIAL */
+	uint64_t kept;	      /* `clock` at checkout: what came before, others may be looking at */
+	struct chunk *oldest; /* the last in the list of chunks that came from the source */
+	struct chunk *own;    /* chunks of large requests, newest first */
+	struct chunk *own_oldest;
+	struct chunk *home; /* the caller's memory: the last in the list of chunks */
+	struct reservation reservation;
+	struct spare *spare; /* where chunks come from and go to */
+	size_t held;	     /* bytes in chunks from the source */
+	size_t peak;	     /* highest `held` so far */
+	size_t limit; /* of `held`; SIZE_MAX: none. A standalone arena's limit is its spare's */
+	size_t grow;  /* size of the next chunk */
+	size_t first; /* ... and of the first */
+	size_t max;   /* ... and where doubling ends */
+	size_t min_align;
+	uint64_t id;		 /* never reused */
+	uint64_t marks;		 /* counts them */
+	struct voided voided[4]; /* INV-VOIDED; newest last */
+	struct defer *defers;	 /* newest first */
+	void (*on_oom)(void *ctx, size_t size);
+	void *on_oom_ctx;
+};
+
+/* A standalone arena with what it needs beside. */
+struct lone_arena {
+	struct arena arena;
+	struct spare spare;
+	bool in_callers_memory;
+};
+
+/*
+ * The herd, or arena, for which this thread runs deferred functions or walks: its functions must
+ * not be called from there.
+ */
+extern _Thread_local const void *arena_calling __attribute__((tls_model("initial-exec")));
+
+static inline struct arena *arena_of(const bump_t *bump)
+{
+	return (struct arena *)(uintptr_t)bump;
+}
+
+/*
+ * The room of an arena without a chunk, or a closed one: none, at an address that no allocation
+ * has.
+ */
+static inline char *arena_nowhere(struct arena *a)
+{
+	return (char *)a;
+}
+
+static inline char *arena_pos(const struct arena *a)
+{
+	return a->head.ptr;
+}
+
+/* Set the position, within the current chunk or a new one. */
+static inline void arena_set_pos(struct arena *a, char *pos)
+{
+	a->head.ptr = pos;
+	a->head.end = a->closed != 0 ? pos : a->end;
+}
+
+static inline struct place arena_place(const struct arena *a)
+{
+	return (struct place){a->chunk != NULL ? a->chunk->serial : 0, arena_pos(a)};
+}
+
+static inline bool place_before(struct place a, struct place b)
+{
+	return a.chunk != b.chunk ? a.chunk < b.chunk : (uintptr_t)a.ptr < (uintptr_t)b.ptr;
+}
+
+static inline void arena_close(struct arena *a, unsigned reason)
+{
+	a->head.end = a->head.ptr;
+	a->closed |= reason;
+}
+
+static inline void arena_open(struct arena *a, unsigned reason)
+{
+	a->closed &= ~reason;
+	if (a->closed == 0)
+		a->head.end = a->end;
+}
+
+static inline bool arena_watched(const struct arena *a)
+{
+	return (a->closed & CLOSED_WATCHED) != 0;
+}
+
+/*
+ * The bytes that an allocation of `size` takes at the position; SIZE_MAX where nothing can be
+ * that large.
+ */
+static inline size_t arena_footprint(const struct arena *a, size_t size)
+{
+	return num_up(num_add(num_max(size, 1), a->red_zone), 8);
+}
+
+/* What is handed out, in all chunks. */
+static inline size_t arena_used(const struct arena *a)
+{
+	return a->below.used +
+	       (a->chunk != NULL ? (size_t)(arena_pos(a) - chunk_start(a->chunk)) : 0);
+}
+
+/* bump.c */
+bool arena_config_ok(const bump_config_t *config);
+/* Set up an arena without a chunk. `spare` is where it gets chunks. */
+void arena_init(struct arena *a, const bump_config_t *config, struct spare *spare,
+		const void *herd);
+/* Whether the caller may use the arena; if not it was reported as misuse by `function`. */
+bool arena_usable(const struct arena *a, const char *function);
+/* The same for reading, which is allowed to the arena's deferred functions. */
+bool arena_readable(const struct arena *a, const char *function);
+/* Report a failure to get `size` bytes: NO_MEMORY, or what the source did wrong. Sets errno. */
+void arena_failed(const struct arena *a, const char *why, size_t size, const char *function);
+/* Free everything, in constant time; deferred functions must have run. */
+void arena_clear(struct arena *a);
+
+/* grow.c */
+/* Allocate. NULL: the failure was reported, on behalf of `function`, and errno is set. */
+void *arena_alloc(struct arena *a, size_t size, size_t align, const char *function);
+/* The same within the current chunk only; NULL where there is no room. No failure is reported. */
+void *arena_alloc_here(struct arena *a, size_t size, size_t align);
+/*
+ * Make the current chunk one with room for `size` bytes at `align`. Returns NULL, or why not as
+ * spare_obtain().
+ */
+const char *arena_make_room(struct arena *a, size_t size, size_t align);
+/* Write the position into the current chunk. */
+void arena_save(struct arena *a);
+/* Make `c`, the first of the list, the current chunk, at the position saved in it. */
+void arena_resume(struct arena *a, struct chunk *c);
+
+/* mark.c */
+struct state arena_state(const struct arena *a);
+/* Go back: run what was deferred since, and free what came since. The caller has verified `to`. */
+void arena_rewind(struct arena *a, struct state to);
+/* Run the deferred functions that were registered after `clock`. */
+void arena_run_defers(struct arena *a, uint64_t clock);
+/* Give chunks that hold nothing back to the spare ones, for trimming. */
+void arena_strip(struct arena *a);
+
+/* look.c */
+int arena_each_chunk(const struct arena *a,
+		     int (*fn)(void *ctx, const void *start, size_t used, size_t capacity),
+		     void *ctx);
+/* Verify the invariants by walking everything. For tests. */
+void arena_check(const struct arena *a);
+
+#endif

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An arena's life: how it is made, opened and closed, freed all at once, and destroyed. How it
+ * grows is in grow.c.
+ */
+
+#include "arena.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "check.h"
+#include "id.h"
+#include "misuse.h"
+#include "san.h"
+
+_Static_assert(offsetof(struct arena, head) == 0, "a bump_t * is an arena's address");
+_Static_assert(sizeof(struct lone_arena) + sizeof(struct chunk) + 2 * CHUNK_UNIT <= BUMP_OVERHEAD,
+	       "BUMP_OVERHEAD is honest: header, alignment at the front, rounding at the end");
+
+bool arena_usable(const struct arena *a, const char *function)
+{
+	if (HERD_LIKELY((a->closed & (CLOSED_PARKED | CLOSED_DEFERS)) == 0))
+		return true;
+	misuse(function, (a->closed & CLOSED_PARKED) != 0
+				 ? "the arena was put back: it belongs to nobody now"
+				 : "called from a deferred function of this arena");
+	return false;
+}
+
+bool arena_readable(const struct arena *a, const char *function)
+{
+	return (a->closed & CLOSED_DEFERS) != 0 || arena_usable(a, function);
+}
+
+void arena_failed(const struct arena *a, const char *why, size_t size, const char *function)
+{
+	if (why != NO_MEMORY) {
+		misuse(function, why);
+		return;
+	}
+	if (a->on_oom != NULL)
+		a->on_oom(a->on_oom_ctx, size);
+	errno = ENOMEM;
+}
+
+/* --- life --- */
+
+bool arena_config_ok(const bump_config_t *config)
+{
+	size_t reserved = 0;
+
+	for (size_t i = 0; i < sizeof config->reserved_ / sizeof config->reserved_[0]; i++)
+		reserved |= config->reserved_[i];
+	if (reserved != 0 || (config->min_align != 0 && !num_is_power_of_2(config->min_align)))
+		return false;
+	if (config->source != NULL &&
+	    (config->source->acquire == NULL || config->source->release == NULL))
+		return false;
+	return config->limit == 0 || config->first_chunk <= config->limit;
+}
+
+void arena_init(struct arena *a, const bump_config_t *config, struct spare *spare, const void *herd)
+{
+	*a = (struct arena){
+		.spare = spare,
+		.limit = herd != NULL && config->limit != 0 ? config->limit : SIZE_MAX,
+		.max = num_max(config->max_chunk != 0 ? config->max_chunk : CHUNK_MAX, CHUNK_ALIGN),
+		.min_align = num_max(config->min_align, 1),
+		.id = id_next(),
+		.on_oom = config->on_oom,
+		.on_oom_ctx = config->on_oom_ctx,
+		.herd = herd,
+	};
+	a->first = num_min(CHUNK_FIRST, a->max);
+	if (config->first_chunk != 0)
+		a->first = chunk_size_for(config->first_chunk, CHUNK_UNIT);
+	a->grow = a->first;
+	a->max = num_max(a->max, a->first);
+	a->head.ptr = a->head.end = a->end = arena_nowhere(a);
+	if (a->min_align > 8)
+		arena_close(a, CLOSED_ALIGN);
+	if (san_watching()) {
+		a->red_zone = SAN_RED_ZONE;
+		arena_close(a, CLOSED_WATCHED);
+	}
+	san_defined(a, sizeof *a); /* the inlined path reads the head */
+}
+
+static const bump_config_t defaults;
+
+static struct arena *lone_init(struct lone_arena *lone, const bump_config_t *config)
+{
+	const herd_source_t *source = config->source != NULL ? config->source : &herd_source_os;
+
+	spare_init(&lone->spare, source, config->limit, false);
+	arena_init(&lone->arena, config, &lone->spare, NULL);
+	return &lone->arena;
+}
+
+bump_t *bump_new(const bump_config_t *config)
+{
+	const char *problem = NULL;
+
+	if (config == NULL)
+		config = &defaults;
+	if (!arena_config_ok(config)) {
+		errno = EINVAL;
+		return NULL;
+	}
+
+	struct lone_arena *lone = aligned_alloc(CHUNK_ALIGN, num_up(sizeof *lone, CHUNK_ALIGN));
+
+	if (lone == NULL) {
+		if (config->on_oom != NULL)
+			config->on_oom(config->on_oom_ctx,
+				       num_max(config->first_chunk, sizeof *lone));
+		errno = ENOMEM;
+		return NULL;
+	}
+
+	struct arena *a = lone_init(lone, config);
+
+	lone->in_callers_memory = false;
+	if (config->first_chunk != 0)
+		problem = arena_make_room(a, config->first_chunk, 1);
+	if (problem == NULL)
+		return &a->head;
+	spare_done(&lone->spare);
+	free(lone);
+	arena_failed(&(struct arena){.on_oom = config->on_oom, .on_oom_ctx = config->on_oom_ctx},
+		     problem, config->first_chunk, "bump_new");
+	return NULL;
+}
+
+bump_t *bump_new_in(void *memory, size_t size, const bump_config_t *config)
+{
+	if (config == NULL)
+		config = &defaults;
+
+	bump_config_t checked = *config;
+
+	checked.limit =
+		0; /* counts what comes from the source: no contradiction with first_chunk */
+	if (!arena_config_ok(&checked)) {
+		errno = EINVAL;
+		return NULL;
+	}
+
+	const size_t pad = num_pad(memory, CHUNK_UNIT);
+	const size_t before = pad + num_up(sizeof(struct lone_arena), CHUNK_UNIT);
+
+	if (chunk_size_for(num_max(config->first_chunk, 1), 1) >
+	    num_down(num_sub(size, before), CHUNK_UNIT)) {
+		if (config->on_oom != NULL)
+			config->on_oom(config->on_oom_ctx, num_max(config->first_chunk, 1));
+		errno = ENOMEM;
+		return NULL;
+	}
+
+	struct lone_arena *lone = (struct lone_arena *)(void *)((char *)memory + pad);
+	struct arena *a = lone_init(lone, config);
+
+	lone->in_callers_memory = true;
+	a->home = chunk_at((char *)memory + before, size - before);
+	a->home->serial = ++a->clock;
+	arena_resume(a, a->home);
+	if (arena_watched(a))
+		san_no_access(chunk_start(a->home), chunk_capacity(a->home));
+	return &a->head;
+}
+
+void arena_clear(struct arena *a)
+{
+	CHECK(a->defers == NULL);
+	arena_save(a);
+	if (arena_watched(a)) {
+		for (struct chunk *c = a->chunk; c != NULL; c = c->next)
+			san_no_access(chunk_start(c), chunk_capacity(c));
+		for (struct chunk *c = a->own; c != NULL; c = c->next)
+			san_no_access(chunk_start(c), chunk_capacity(c));
+	}
+	if (a->own != NULL) /* one list out of two, so that it is returned at once */
+		a->own_oldest->next = a->oldest != NULL ? a->chunk : NULL;
+
+	struct chunk *head = a->own != NULL ? a->own : a->chunk;
+	struct chunk *tail = a->oldest != NULL ? a->oldest : a->own_oldest;
+
+	if (tail != NULL)
+		spare_return(a->spare, head, tail, a->held);
+	a->oldest = a->own = a->own_oldest = NULL;
+	a->held = 0;
+	a->below = (struct sums){0};
+	a->grow = a->first;
+	if (a->home != NULL) {
+		a->home->touched = a->home->ptr = chunk_start(a->home);
+		a->home->next = NULL;
+	}
+	arena_resume(a, a->home);
+	a->clock++;
+	a->era++;
+	if (HERD_DEEP_CHECKS)
+		arena_check(a);
+}
+
+/* Whether an arena is one that its caller may reset and destroy. */
+static bool is_lone(const struct arena *a, const char *function)
+{
+	if (a->herd == NULL)
+		return arena_usable(a, function);
+	misuse(function,
+	       "the arena belongs to a herd: use herd_put, herd_discard, herd_reset or herd_destroy");
+	return false;
+}
+
+static int reset(struct arena *a, const char *function)
+{
+	if (!is_lone(a, function))
+		return EINVAL;
+	arena_run_defers(a, 0);
+	arena_clear(a);
+	return 0;
+}
+
+int bump_reset(bump_t *bump)
+{
+	return reset(arena_of(bump), "bump_reset");
+}
+
+void bump_destroy(bump_t *bump)
+{
+	struct lone_arena *lone = (struct lone_arena *)(void *)arena_of(bump);
+
+	if (lone == NULL || reset(&lone->arena, "bump_destroy") != 0)
+		return;
+	spare_done(&lone->spare);
+	if (lone->arena.home != NULL)
+		san_raw(lone->arena.home, lone->arena.home->size);
+	if (!lone->in_callers_memory)
+		free(lone);
+}

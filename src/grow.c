@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Allocation behind the fast path, and growth. The fast path is inlined from herd/bump.h; what
+ * stands here is reached when a chunk is full, for unusual arguments, and while an arena is
+ * closed.
+ *
+ * Growth: chunks double up to a maximum. A request larger than the next chunk gets a chunk of its
+ * own, beside the current one, so that one huge request inflates nothing that follows. Requests
+ * of medium size, up to OWN_ABOVE, do double the chunks once the arena holds as much as they ask
+ * for: a program whose objects have 5,000 bytes must not call the system for each of them.
+ */
+
+#include "arena.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "check.h"
+#include "san.h"
+
+#define OWN_ABOVE ((size_t)64 << 10)
+
+/* The out-of-line definitions of what the header inlines. */
+extern inline void *bump_alloc(bump_t *bump, size_t size);
+extern inline void *bump_alloc_aligned(bump_t *bump, size_t size, size_t align);
+extern inline void *bump_alloc_array(bump_t *bump, size_t n, size_t size, size_t align);
+extern inline void *bump_alloc_flex(bump_t *bump, size_t least, size_t base, size_t n, size_t size,
+				    size_t align);
+
+_Static_assert(sizeof(struct chunk) % CHUNK_UNIT == 0,
+	       "the first byte after a header is aligned for any type");
+_Static_assert(_Alignof(max_align_t) <= CHUNK_UNIT, "... really any");
+_Static_assert(SAN_RED_ZONE % 8 == 0, "INV-UNIT");
+
+/* --- chunks --- */
+
+void arena_save(struct arena *a)
+{
+	if (a->chunk != NULL)
+		a->chunk->ptr = arena_pos(a);
+}
+
+void arena_resume(struct arena *a, struct chunk *c)
+{
+	a->chunk = c;
+	a->end = c != NULL ? c->end : arena_nowhere(a);
+	arena_set_pos(a, c != NULL ? c->ptr : arena_nowhere(a));
+}
+
+static void sums_add(struct sums *sums, const struct chunk *c)
+{
+	sums->used += chunk_used(c);
+	sums->capacity += chunk_capacity(c);
+	sums->chunks++;
+}
+
+/* Put a new chunk in front of a list. */
+static void push(struct arena *a, struct chunk **list, struct chunk **oldest, struct chunk *c)
+{
+	c->serial = ++a->clock;
+	c->next = *list;
+	*list = c;
+	if (*oldest == NULL)
+		*oldest = c;
+	a->held += c->size;
+	a->peak = num_max(a->peak, a->held);
+}
+
+static void push_current(struct arena *a, struct chunk *c)
+{
+	struct chunk *list = a->chunk;
+
+	arena_save(a);
+	if (list != NULL)
+		sums_add(&a->below, list);
+	push(a, &list, &a->oldest, c);
+	arena_resume(a, c);
+}
+
+static size_t room_under_limit(const struct arena *a)
+{
+	return num_sub(a->limit, a->held);
+}
+
+/*
+ * The size that the next chunk should have to serve a request that needs `need`; 0: it gets a
+ * chunk of its own.
+ */
+static size_t grown_for(const struct arena *a, size_t need)
+{
+	if (need <= a->grow)
+		return a->grow;
+	if (need <= OWN_ABOVE && need <= a->max && need <= a->held)
+		return num_min(num_up_to_power_of_2(need), a->max);
+	return 0;
+}
+
+/*
+ * Get a new current chunk for a request that needs `need`; one of the size `grown` if that can
+ * be had.
+ */
+static const char *grow(struct arena *a, size_t need, size_t grown)
+{
+	const struct spare_wish wish = {need, num_max(need, grown), room_under_limit(a)};
+	struct chunk *c;
+	const char *problem = spare_obtain(a->spare, &wish, &c);
+
+	if (problem != NULL)
+		return problem;
+	push_current(a, c);
+	if (c->size >= grown)
+		a->grow = num_min(num_mul(grown, 2), a->max);
+	return NULL;
+}
+
+const char *arena_make_room(struct arena *a, size_t size, size_t align)
+{
+	return grow(a, chunk_size_for(arena_footprint(a, size), num_max(align, a->min_align)),
+		    a->grow);
+}
+
+/*
+ * A chunk of its own for one large request, which is the newest allocation until the position
+ * moves.
+ */
+static const char *alloc_own(struct arena *a, size_t size, size_t align, void **result)
+{
+	const size_t need = chunk_size_for(arena_footprint(a, size), align);
+	const struct spare_wish wish = {need, need, room_under_limit(a)};
+	struct chunk *c;
+	const char *problem = spare_obtain(a->spare, &wish, &c);
+
+	if (problem != NULL)
+		return problem;
+
+	char *start = chunk_start(c);
+
+	start += num_pad(start, align);
+	c->ptr = start + arena_footprint(a, size);
+	push(a, &a->own, &a->own_oldest, c);
+	sums_add(&a->below, c);
+	c->at = arena_pos(a);
+	if (arena_watched(a))
+		san_fresh(start, num_max(size, 1));
+	*result = start;
+	return NULL;
+}
+
+void *arena_alloc_here(struct arena *a, size_t size, size_t align)
+{
+	char *const pos = arena_pos(a);
+	const size_t pad = num_pad(pos, align);
+	const size_t room = (size_t)(a->end - pos);
+	const size_t footprint = arena_footprint(a, size);
+
+	if (num_add(pad, footprint) > room)
+		return NULL;
+	arena_set_pos(a, pos + pad + footprint);
+	if (arena_watched(a)) {
+		/* A reservation that ends here left all accessible. */
+		if (a->reservation.start != NULL)
+			san_no_access(pos, room);
+		a->reservation.start = NULL;
+		san_fresh(pos + pad, num_max(size, 1));
+	}
+	return pos + pad;
+}
+
+void *arena_alloc(struct arena *a, size_t size, size_t align, const char *function)
+{
+	const char *problem;
+	void *result;
+
+	if (!num_is_power_of_2(align)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	align = num_max(align, a->min_align);
+	result = arena_alloc_here(a, size, align);
+	if (result != NULL)
+		return result;
+
+	const size_t need = chunk_size_for(arena_footprint(a, size), align);
+	const size_t grown = grown_for(a, need);
+
+	if (grown == 0) {
+		problem = alloc_own(a, size, align, &result);
+	} else {
+		problem = grow(a, need, grown);
+		if (problem == NULL)
+			result = arena_alloc_here(a, size, align);
+	}
+	if (problem != NULL) {
+		arena_failed(a, problem, size, function);
+		return NULL;
+	}
+	CHECK(result != NULL && num_pad(result, align) == 0);
+	if (HERD_DEEP_CHECKS)
+		arena_check(a);
+	return result;
+}
+
+void *bump_alloc_slow(bump_t *bump, size_t size, size_t align)
+{
+	struct arena *a = arena_of(bump);
+	/* Only bump_alloc() asks for this alignment of its own accord. */
+	const char *function = align == _Alignof(max_align_t) ? "bump_alloc" : "bump_alloc_aligned";
+
+	return arena_usable(a, function) ? arena_alloc(a, size, align, function) : NULL;
+}
+
+void *bump_calloc(bump_t *bump, size_t n, size_t size)
+{
+	struct arena *a = arena_of(bump);
+	const size_t bytes = num_mul(n, size);
+
+	if (!arena_usable(a, "bump_calloc"))
+		return NULL;
+
+	void *result = arena_alloc(a, bytes, _Alignof(max_align_t), "bump_calloc");
+
+	return result != NULL ? memset(result, 0, bytes) : NULL;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HERD_ID_H
+#define HERD_ID_H
+
+#include <stdint.h>
+
+/*
+ * A number that this process never used before and never will again, above 0: the identity of an
+ * arena or a herd. An address can't serve, because the next arena may be made at the address of a
+ * destroyed one. MT-Safe.
+ */
+uint64_t id_next(void);
+
+#endif

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Marks, rewinding, and deferred functions.
+ *
+ * A mark is checked before anything is freed. Its arena, its era (checkout or reset) and its chunk
+ * must be there still: serials are never used twice, so a chunk that was freed can't be mistaken. That
+ * leaves a mark above the position in a chunk that is there. It is fine if an allocation shrank, and
+ * void if an outer mark was rewound meanwhile. Marks are numbered, so an arena can remember which:
+ *
+ * INV-VOIDED: of the marks made after the one that was rewound, and before it was, those above it are
+ *   void. The last few such ranges are remembered; a range without a mark is none.
+ */
+
+#include "arena.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "check.h"
+#include "misuse.h"
+#include "san.h"
+
+enum { VOIDED = sizeof((struct arena *)0)->voided / sizeof(struct voided) };
+
+/* The out-of-line definitions of what the header inlines. */
+extern inline void bump_scope_leave_(bump_scope_t *scope);
+extern inline bump_scope_t bump_scope_enter_(bump_t *bump);
+
+_Thread_local const void *arena_calling __attribute__((tls_model("initial-exec")));
+
+/* --- deferred functions --- */
+
+int bump_defer(bump_t *bump, void (*fn)(void *), void *arg)
+{
+	struct arena *a = arena_of(bump);
+
+	if (!arena_usable(a, "bump_defer") || fn == NULL)
+		return EINVAL;
+
+	struct defer *d = arena_alloc(a, sizeof *d, _Alignof(struct defer), "bump_defer");
+
+	if (d == NULL)
+		return errno;
+	*d = (struct defer){.next = a->defers, .fn = fn, .arg = arg, .serial = ++a->clock};
+	a->defers = d;
+	return 0;
+}
+
+bool bump_undefer(bump_t *bump, void (*fn)(void *), void *arg)
+{
+	struct arena *a = arena_of(bump);
+
+	if (!arena_readable(a, "bump_undefer"))
+		return false;
+	for (struct defer **at = &a->defers; *at != NULL; at = &(*at)->next) {
+		if ((*at)->fn == fn && (*at)->arg == arg) {
+			*at = (*at)->next;
+			return true;
+		}
+	}
+	return false;
+}
+
+void arena_run_defers(struct arena *a, uint64_t clock)
+{
+	const void *const outer = arena_calling;
+
+	if (a->defers == NULL || a->defers->serial <= clock)
+		return;
+	arena_close(a, CLOSED_DEFERS);
+	arena_calling = a->herd != NULL ? a->herd : a;
+	while (a->defers != NULL && a->defers->serial > clock) {
+		const struct defer d = *a->defers;
+
+		a->defers = d.next; /* before it runs: exactly once */
+		d.fn(d.arg);
+	}
+	arena_calling = outer;
+	arena_open(a, CLOSED_DEFERS);
+}
+
+/* --- marks --- */
+
+struct state arena_state(const struct arena *a)
+{
+	return (struct state){.place = arena_place(a), .clock = a->clock};
+}
+
+bump_mark_t bump_mark(const bump_t *bump)
+{
+	struct arena *a = arena_of(bump);
+	bump_mark_t mark = {0};
+
+	if (!arena_readable(a, "bump_mark"))
+		return mark;
+
+	const struct state now = arena_state(a);
+
+	mark = (bump_mark_t){.arena_ = a->id,
+			     .era_ = a->era,
+			     .number_ = ++a->marks, /* nothing that a caller sees */
+			     .clock_ = now.clock,
+			     .chunk_ = now.place.chunk,
+			     .ptr_ = now.place.ptr};
+	return mark;
+}
+
+/* The mark was rewound: those made since are void where they lie above it. */
+static void note_voided(struct arena *a, const bump_mark_t *mark)
+{
+	const struct voided now = {mark->number_, a->marks, {mark->chunk_, mark->ptr_}};
+	size_t n = 0;
+
+	if (now.after == now.upto)
+		return;
+	/* What an inner mark voided is void now as well; of what is left, the oldest makes room. */
+	while (n < VOIDED && a->voided[n].upto != 0 && a->voided[n].after < now.after)
+		n++;
+	if (n == VOIDED) {
+		memmove(&a->voided[0], &a->voided[1], (VOIDED - 1) * sizeof a->voided[0]);
+		n--;
+	}
+	a->voided[n] = now;
+	for (size_t i = n + 1; i < VOIDED; i++)
+		a->voided[i].upto = 0;
+}
+
+static bool is_void(const struct arena *a, const bump_mark_t *mark)
+{
+	const struct place place = {mark->chunk_, mark->ptr_};
+
+	if (!place_before(arena_place(a), place))
+		return false; /* the arena may have grown past it: it can't be told */
+	for (size_t i = 0; i < VOIDED; i++) {
+		const struct voided *v = &a->voided[i];
+
+		if (mark->number_ > v->after && mark->number_ <= v->upto &&
+		    place_before(v->place, place))
+			return true;
+	}
+	return false;
+}
+
+/* The chunk that `serial` names; NULL for 0, and where there is none. */
+static struct chunk *find(const struct arena *a, uint64_t serial)
+{
+	struct chunk *c = a->chunk;
+
+	while (c != NULL && c->serial > serial)
+		c = c->next;
+	return c != NULL && c->serial == serial ? c : NULL;
+}
+
+static const char *problem_of(const struct arena *a, const bump_mark_t *mark)
+{
+	if (mark->arena_ != a->id)
+		return "the mark belongs to another arena";
+	if (mark->era_ != a->era)
+		return "the mark is of an earlier checkout, or of a time before a reset";
+
+	if ((mark->chunk_ != 0 && find(a, mark->chunk_) == NULL) || is_void(a, mark))
+		return "the mark is void: an outer one was rewound";
+	return NULL;
+}
+
+/* Unlink the chunks of a list that came after `clock`, and make them spare. */
+static void free_newer(struct arena *a, struct chunk **list, struct chunk **oldest, uint64_t clock)
+{
+	struct chunk *const head = *list;
+	struct chunk *tail = NULL;
+	size_t bytes = 0;
+
+	while (*list != NULL && (*list)->serial > clock) {
+		tail = *list;
+		*list = tail->next;
+		bytes += tail->size;
+		a->below.used -= chunk_used(tail);
+		a->below.capacity -= chunk_capacity(tail);
+		a->below.chunks--;
+		if (arena_watched(a))
+			san_no_access(chunk_start(tail), chunk_capacity(tail));
+	}
+	if (*list == NULL || *list == a->home)
+		*oldest = NULL;
+	a->clock++;
+	a->held -= bytes;
+	if (tail != NULL)
+		spare_return(a->spare, head, tail, bytes);
+}
+
+/* Count the current chunk among all others, so that the list can be cut anywhere; and undo that. */
+static void count_current(struct arena *a, bool among)
+{
+	struct chunk *c = a->chunk;
+
+	if (c == NULL)
+		return;
+	if (among) {
+		arena_save(a);
+		a->below.used += chunk_used(c);
+		a->below.capacity += chunk_capacity(c);
+		a->below.chunks++;
+	} else {
+		a->below.used -= chunk_used(c);
+		a->below.capacity -= chunk_capacity(c);
+		a->below.chunks--;
+	}
+}
+
+/*
+ * Free own chunks that came after `clock`, and others after `chunk`: the newest one left is the
+ * current one.
+ */
+static void cut(struct arena *a, uint64_t chunk, uint64_t clock)
+{
+	struct chunk *list = a->chunk;
+
+	if (a->own != NULL && a->own->serial > clock) {
+		free_newer(a, &a->own, &a->own_oldest, clock);
+	}
+	if (list == NULL || list->serial <= chunk)
+		return;
+	count_current(a, true);
+	free_newer(a, &list, &a->oldest, chunk);
+	a->chunk = list;
+	count_current(a, false);
+	arena_resume(a, list);
+}
+
+void arena_rewind(struct arena *a, struct state to)
+{
+	arena_run_defers(a, to.clock);
+
+	cut(a, to.place.chunk, to.clock);
+	if (a->chunk != NULL && place_before(to.place, arena_place(a))) {
+		char *const pos = arena_pos(a);
+
+		if (a->chunk->touched < pos)
+			a->chunk->touched = pos;
+		if (arena_watched(a))
+			san_no_access(to.place.ptr, (size_t)(pos - to.place.ptr));
+		arena_set_pos(a, to.place.ptr);
+	}
+	if (HERD_DEEP_CHECKS)
+		arena_check(a);
+}
+
+int bump_rewind(bump_t *bump, bump_mark_t mark)
+{
+	struct arena *a = arena_of(bump);
+
+	if (!arena_usable(a, "bump_rewind"))
+		return EINVAL;
+
+	const char *problem = problem_of(a, &mark);
+
+	if (problem != NULL) {
+		misuse("bump_rewind", problem);
+		return EINVAL;
+	}
+	arena_rewind(a, (struct state){.place = {mark.chunk_, mark.ptr_}, .clock = mark.clock_});
+	note_voided(a, &mark);
+	return 0;
+}
+
+void arena_strip(struct arena *a)
+{
+	while (a->chunk != NULL && a->chunk != a->home && arena_pos(a) == chunk_start(a->chunk))
+		cut(a, a->chunk->serial - 1, a->clock);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory from the operating system: the only file that calls mmap(2) and its kin.
+ *
+ * Large chunks are aligned to 2 MiB and offered for huge pages: with pages of 4 KiB, page faults
+ * are most of what filling fresh memory costs. Small ones are not, because a huge page is zeroed
+ * and held whole; they are backed by memory at once, in the same call, so that a small arena never
+ * faults.
+ */
+
+#define _GNU_SOURCE
+#include "os.h"
+
+#include <stdint.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "num.h"
+#include "san.h"
+
+#define BACKED_AT_ONCE ((size_t)64 << 10)
+
+size_t os_page_size(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static char *map(size_t size)
+{
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+
+#ifdef MAP_POPULATE
+	if (size <= BACKED_AT_ONCE)
+		flags |= MAP_POPULATE;
+#endif
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, -1, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+/*
+ * Map `size` bytes aligned to OS_HUGE. Recent kernels do that by themselves; else map more, and
+ * cut.
+ */
+static char *map_huge(size_t size)
+{
+	char *memory = map(size);
+
+	if (memory == NULL || num_pad(memory, OS_HUGE) == 0)
+		return memory;
+	munmap(memory, size);
+
+	const size_t larger = num_add(size, OS_HUGE);
+
+	if (larger == SIZE_MAX || (memory = map(larger)) == NULL)
+		return NULL;
+
+	const size_t before = num_pad(memory, OS_HUGE);
+	const size_t after = larger - before - size;
+
+	if (before != 0)
+		munmap(memory, before);
+	if (after != 0)
+		munmap(memory + before + size, after);
+	return memory + before;
+}
+
+static void *os_acquire(void *ctx, size_t *size, size_t align)
+{
+	(void)ctx;
+	(void)align; /* at most 64, and a page is more */
+
+	const size_t bytes = num_up(*size, os_page_size());
+
+	if (bytes > PTRDIFF_MAX)
+		return NULL;
+
+	char *memory = bytes >= OS_HUGE ? map_huge(bytes) : map(bytes);
+
+	if (memory == NULL)
+		return NULL;
+#ifdef MADV_HUGEPAGE
+	if (bytes >= OS_HUGE)
+		(void)madvise(memory, bytes,
+			      MADV_HUGEPAGE); /* a kernel without them says no: no harm */
+#endif
+	*size = bytes;
+	return memory;
+}
+
+static void os_release(void *ctx, void *memory, size_t size)
+{
+	(void)ctx;
+	munmap(memory, size);
+}
+
+const herd_source_t herd_source_os = {.acquire = os_acquire, .release = os_release, .ctx = NULL};
+
+bool os_is_source(const herd_source_t *source)
+{
+	return source->acquire == os_acquire;
+}
+
+/* Uninstrumented, for the memory may be marked as not to be touched by the program. */
+SAN_UNWATCHED void os_touch(char *from, const char *to)
+{
+	const size_t page = os_page_size();
+
+	for (volatile char *p = from; (const char *)p < to; p += page - ((uintptr_t)p & (page - 1)))
+		*p = 0;
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ends and beginnings of phases: reset, trim, warm, limit. All are cold operations: one at a
+ * time.
+ */
+
+#include "pool.h"
+
+#include <errno.h>
+
+#include "os.h"
+
+int herd_reset(herd_t *herd)
+{
+	if (!herd_callable(herd, "herd_reset"))
+		return EINVAL;
+	herd_lock(herd);
+	if (!herd_claim_all(herd)) {
+		herd_unlock(herd);
+		return EBUSY;
+	}
+	for (struct member *m = members(herd); m != NULL; m = m->older)
+		arena_run_defers(&m->arena, 0);
+	for (struct member *m = members(herd); m != NULL; m = m->older) {
+		arena_clear(&m->arena);
+		member_park(m);
+	}
+	if (herd->keep != SIZE_MAX)
+		(void)spare_trim(&herd->spare, herd->keep == 1 ? 0 : herd->keep);
+	if (HERD_DEEP_CHECKS)
+		herd_check(herd);
+	herd_release_all(herd);
+	herd_unlock(herd);
+	return 0;
+}
+
+size_t herd_trim(herd_t *herd, size_t keep)
+{
+	if (!herd_callable(herd, "herd_trim"))
+		return 0;
+	herd_lock(herd);
+	for (struct member *m = members(herd); m != NULL; m = m->older) {
+		if (!member_claim(m))
+			continue;
+		arena_strip(&m->arena);
+		member_park(m);
+		(void)member_release(herd, m);
+	}
+	const size_t given = spare_trim(&herd->spare, keep);
+
+	herd_unlock(herd);
+	return given;
+}
+
+/* The bytes up to the end of an allocation of `size`, padding included, at the position. */
+static size_t reach(const struct arena *a, size_t size)
+{
+	const size_t pad = num_pad(arena_pos(a), num_max(_Alignof(max_align_t), a->min_align));
+
+	return num_add(pad, arena_footprint(a, size));
+}
+
+static bool has_room(const struct arena *a, size_t size)
+{
+	return reach(a, size) <= (size_t)(a->end - arena_pos(a));
+}
+
+/* Have room for `size` bytes in a member that is ours, its pages backed. NULL, or why not. */
+static const char *warm_member(struct member *m, size_t size)
+{
+	struct arena *a = &m->arena;
+
+	if (!has_room(a, size)) {
+		const char *problem = arena_make_room(a, size, _Alignof(max_align_t));
+
+		if (problem != NULL)
+			return problem;
+	}
+	if (!arena_watched(a)) {
+		char *end = arena_pos(a) + reach(a, size);
+
+		os_touch(arena_pos(a), end);
+		if (a->chunk->touched < end)
+			a->chunk->touched = end;
+	}
+	return NULL;
+}
+
+/*
+ * The next idle member, claimed: first those that have the room already, then the others. *at goes
+ * on behind it. NULL: none is left.
+ */
+static struct member *claim_next(herd_t *herd, struct member **at, bool *others, size_t size)
+{
+	for (;; *at = (*at)->older) {
+		if (*at == NULL) {
+			if (*others)
+				return NULL;
+			*others = true;
+			*at = members(herd);
+			if (*at == NULL)
+				return NULL;
+		}
+		struct member *m = *at;
+
+		if (m->warming || !member_claim(m))
+			continue;
+		if (*others || has_room(&m->arena, size))
+			return m;
+		(void)member_release(herd, m);
+	}
+}
+
+static void release_warmed(herd_t *herd)
+{
+	for (struct member *m = members(herd); m != NULL; m = m->older) {
+		if (m->warming) {
+			m->warming = false;
+			(void)member_release(herd, m);
+		}
+	}
+}
+
+/* Warmed members are kept claimed until there are enough: so none is counted twice. */
+int herd_warm(herd_t *herd, size_t wanted, size_t bytes_each)
+{
+	const char *problem = wanted > STACK_ENTRIES ? NO_MEMORY : NULL;
+
+	if (!herd_callable(herd, "herd_warm"))
+		return EINVAL;
+	herd_lock(herd);
+	struct member *at = members(herd);
+	bool others = false;
+
+	for (size_t warmed = 0; warmed < wanted && problem == NULL; warmed++) {
+		struct member *m = claim_next(herd, &at, &others, bytes_each);
+
+		if (m == NULL)
+			m = herd_make(herd, &problem); /* in front of the list: not met again */
+		if (m == NULL)
+			break;
+		m->warming = true;
+		problem = warm_member(m, bytes_each);
+		member_park(m);
+	}
+	release_warmed(herd);
+	herd_unlock(herd);
+	if (problem == NULL)
+		return 0;
+	herd_failed(herd, problem, bytes_each, "herd_warm");
+	return errno;
+}
+
+void herd_set_limit(herd_t *herd, size_t limit)
+{
+	if (herd_callable(herd, "herd_set_limit"))
+		spare_set_limit(&herd->spare, limit);
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HERD_POOL_H
+#define HERD_POOL_H
+
+/*
+ * A herd and its members, and the state word on which checking out rests. herd.c checks out and
+ * puts back, phase.c resets, trims and warms, survey.c reports, fork.c sees to fork(2).
+ *
+ * A member is idle or busy, and by itself either on the stack or off it:
+ *
+ *                claim (compare-and-swap)
+ *       ON_FREE ----------------------------> ON_BUSY      the entry stays on the stack meanwhile
+ *          |    <----------------------------    |
+ *          |         put (exchange)              | popped by another thread: exchange; it is left
+ *          | popped: exchange; it is the         | off, and whoever has it will push it
+ *          | popper's                            v
+ *          +------------------------------->  OFF_BUSY
+ *          ^        put: ON_FREE, then push      |
+ *          +-------------------------------------+
+ *
+ * INV-STATE:  an idle member is on the stack, or its putter is about to push it. So whoever looks
+ *   finds all.
+ * INV-ONCE:   an entry is pushed only by the one who turned OFF_BUSY into ON_FREE; so it is on
+ *   the stack at most once.
+ * INV-STABLE: members are freed with their herd, not before.
+ * INV-OWNER:  all of a member but its state, its link and its view belongs to whoever made it busy.
+ *
+ * The orders are in the functions below. In src/README.md there is a table of them.
+ */
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <herd/herd.h>
+
+#include "arena.h"
+#include "check.h"
+#include "stack.h"
+
+enum { ON_FREE, ON_BUSY, OFF_BUSY };
+
+/*
+ * What others may see of a member that is out: how it was when it went out. Written by its owner
+ * at put, `ptr` last; read in the opposite order. What it leads to does not change before the
+ * next reset.
+ */
+struct view {
+	_Atomic(struct chunk *) chunk, own;
+	_Atomic size_t used;
+	_Atomic(char *) ptr;
+};
+
+struct member {
+	struct arena arena;   /* first: a bump_t * is a member's address */
+	struct view view;     /* also where a checkout began: discard goes back to it */
+	size_t used_at_0;     /* bytes in use if the position were 0, modulo 2^N */
+	struct member *older; /* the next in the herd's list of all members; never changes */
+	bool warming;	      /* claimed by herd_warm(); belongs to whoever has the herd's lock */
+	/* What other threads touch, apart from what the owner works with. */
+	struct stack_link link __attribute__((aligned(64)));
+	_Atomic unsigned state;
+};
+
+struct herd_pool {
+	/* Alone on its cache line. */
+	struct stack stack;
+	/* Read at every checkout, hardly ever written. */
+	uint64_t id;			 /* never reused */
+	_Atomic(struct member *) newest; /* of all; grows under `cold`, is read without it */
+	bump_config_t bump;
+	size_t keep;			   /* SIZE_MAX: all */
+	struct herd_pool *previous, *next; /* in the list of all herds: fork.c */
+	/* Written whenever a member gets a chunk. */
+	struct spare spare __attribute__((aligned(64))); /* chunks, and the budget */
+	pthread_mutex_t cold; /* one cold operation at a time; see herd_lock() */
+};
+
+_Static_assert(sizeof(struct herd_pool) <= 1024, "a small herd is cheap");
+
+/* --- the state word --- */
+
+static inline struct member *member_of_link(struct stack_link *link)
+{
+	return (struct member *)(void *)((char *)link - offsetof(struct member, link));
+}
+
+/*
+ * ON_FREE to ON_BUSY: make an idle member ours, wherever it is.
+ * Acquire: all that its last owner did happens before what we do; pairs with the release in
+ * member_set_free().
+ */
+static inline bool member_set_busy(struct member *m)
+{
+	unsigned expected = ON_FREE;
+
+	return atomic_compare_exchange_strong_explicit(&m->state, &expected, ON_BUSY,
+						       memory_order_acquire, memory_order_relaxed);
+}
+
+/*
+ * Let go of a member that is ours. Returns the former state: ON_BUSY, and that is all; OFF_BUSY, and we
+ * have to push it; ON_FREE, and it was idle already, and still is.
+ * Release: all that we did to it happens before what its next owner does; pairs with the acquires in
+ * member_set_busy() and member_pop(). The state is set before the push: a thread that pops the member
+ * must find it free already, or it would leave it off for good. Acquire, for a member that was left
+ * off meanwhile: our push comes after the pop, whose exchange this pairs with.
+ */
+static inline unsigned member_set_free(struct member *m)
+{
+	return atomic_exchange_explicit(&m->state, ON_FREE, memory_order_acq_rel);
+}
+
+/* Claim an idle member. */
+static inline bool member_claim(struct member *m)
+{
+	if (!member_set_busy(m))
+		return false;
+	san_observe(&m->state);
+	return true;
+}
+
+/* Pop an idle member; NULL where there is none. */
+static inline struct member *member_pop(struct herd_pool *h)
+{
+	struct stack_link *link;
+
+	while ((link = stack_pop(&h->stack)) != NULL) {
+		struct member *m = member_of_link(link);
+
+		/*
+		 * Acquire: as in member_set_busy(). The pop's own order is not enough: since the
+		 * push another thread may have claimed the member and put it back, which leaves
+		 * no trace but here. Release, for the holder of a member that is left off: its
+		 * acquire in member_set_free() orders its push after our pop.
+		 */
+		if (atomic_exchange_explicit(&m->state, OFF_BUSY, memory_order_acq_rel) ==
+		    ON_FREE) {
+			san_observe(&m->state);
+			return m;
+		}
+	}
+	return NULL;
+}
+
+/* Put back a member that is ours, and parked. False: it was idle already, and still is. */
+static inline bool member_release(struct herd_pool *h, struct member *m)
+{
+	san_publish(&m->state);
+	const unsigned former = member_set_free(m);
+
+	if (former == OFF_BUSY)
+		stack_push(&h->stack, &m->link);
+	return former != ON_FREE;
+}
+
+/* Relaxed: a hint, or asked where nothing can change it. */
+static inline bool member_is_free(const struct member *m)
+{
+	return atomic_load_explicit(&m->state, memory_order_relaxed) == ON_FREE;
+}
+
+/*
+ * The members, newest first. Acquire: a member is complete before it is listed; pairs with the
+ * release in herd_make().
+ */
+static inline struct member *members(const struct herd_pool *h)
+{
+	return atomic_load_explicit(&h->newest, memory_order_acquire);
+}
+
+/*
+ * Close the arena, and let others see how it is; the next step is member_release(). At most checkouts
+ * no chunk came or went: then only the position is new.
+ */
+static inline void member_park(struct member *m)
+{
+	struct arena *a = &m->arena;
+
+	arena_close(a, CLOSED_PARKED);
+	if (a->kept != a->clock) {
+		a->kept = a->clock;
+		m->used_at_0 = arena_used(a) - (uintptr_t)arena_pos(a);
+		atomic_store_explicit(&m->view.chunk, a->chunk, memory_order_relaxed);
+		atomic_store_explicit(&m->view.own, a->own, memory_order_relaxed);
+	}
+	/* Release: who sees the new `ptr` sees the rest; pairs with the acquire in survey.c. */
+	atomic_store_explicit(&m->view.used, m->used_at_0 + (uintptr_t)arena_pos(a),
+			      memory_order_relaxed);
+	atomic_store_explicit(&m->view.ptr, arena_pos(a), memory_order_release);
+}
+
+/* --- shared by the pool's files --- */
+
+/* herd.c */
+/*
+ * Whether `function` may be called now; else it was reported: this thread runs a deferred
+ * function of the herd.
+ */
+bool herd_callable(const herd_t *herd, const char *function);
+/* Exclude other cold operations, and fork(2). */
+void herd_lock(herd_t *herd);
+void herd_unlock(herd_t *herd);
+/* With the lock held: claim every member, or none where one is out; and let go of all. */
+bool herd_claim_all(herd_t *herd);
+void herd_release_all(herd_t *herd);
+/* With the lock held: make a member, parked and busy. NULL: why is in *problem. */
+struct member *herd_make(herd_t *herd, const char **problem);
+/* Report a failure to get memory, on behalf of `function`, with nothing held. */
+void herd_failed(const herd_t *herd, const char *problem, size_t size, const char *function);
+/* Verify the invariants, with all members claimed. For tests. */
+void herd_check(herd_t *herd);
+
+/* fork.c */
+void fork_enlist(herd_t *herd);
+void fork_delist(herd_t *herd);
+void fork_gate_enter(void);
+void fork_gate_leave(void);
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HERD_SAN_H
+#define HERD_SAN_H
+
+/*
+ * Every hook of a sanitizer or of valgrind. The runtimes' functions are weak: they are there
+ * where the process runs under a sanitizer, whether or not the library itself was compiled with
+ * it, and NULL everywhere else. So a program that is instrumented alone gets the same reports as
+ * one whose libraries are.
+ *
+ * States of a byte of arena memory: no access (not handed out), fresh (handed out, undefined),
+ * raw (the library's own, or about to be the source's again).
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#if defined(__has_include)
+#if __has_include(<valgrind/memcheck.h>) && !defined(NVALGRIND)
+#include <valgrind/memcheck.h>
+#define SAN_VALGRIND 1
+#endif
+#endif
+#ifndef SAN_VALGRIND
+#define SAN_VALGRIND 0
+#define RUNNING_ON_VALGRIND 0
+#define VALGRIND_MAKE_MEM_NOACCESS(p, n) ((void)(p), (void)(n))
+#define VALGRIND_MAKE_MEM_UNDEFINED(p, n) ((void)(p), (void)(n))
+#define VALGRIND_MAKE_MEM_DEFINED(p, n) ((void)(p), (void)(n))
+#endif
+
+#define SAN_WEAK __attribute__((weak, visibility("default")))
+
+SAN_WEAK void __asan_poison_memory_region(const volatile void *p, size_t n);
+SAN_WEAK void __asan_unpoison_memory_region(const volatile void *p, size_t n);
+SAN_WEAK void __msan_poison(const volatile void *p, size_t n);
+SAN_WEAK void __msan_unpoison(const volatile void *p, size_t n);
+SAN_WEAK void __lsan_register_root_region(const void *p, size_t n);
+SAN_WEAK void __lsan_unregister_root_region(const void *p, size_t n);
+SAN_WEAK void __tsan_acquire(void *p);
+SAN_WEAK void __tsan_release(void *p);
+
+/* For functions that touch memory which the program may not. */
+#define SAN_UNWATCHED __attribute__((no_sanitize("address", "undefined")))
+
+/* Bytes of no access between two allocations of a watched arena; a multiple of 8. */
+#define SAN_RED_ZONE 16
+
+/* Whether someone watches memory in this process. */
+static inline bool san_watching(void)
+{
+	return __asan_poison_memory_region != NULL || __msan_poison != NULL ||
+	       RUNNING_ON_VALGRIND != 0;
+}
+
+static inline void san_no_access(const void *p, size_t n)
+{
+	if (__asan_poison_memory_region != NULL)
+		__asan_poison_memory_region(p, n);
+	if (__msan_poison != NULL)
+		__msan_poison(p, n);
+	VALGRIND_MAKE_MEM_NOACCESS(p, n);
+}
+
+static inline void san_fresh(const void *p, size_t n)
+{
+	if (__asan_unpoison_memory_region != NULL)
+		__asan_unpoison_memory_region(p, n);
+	if (__msan_poison != NULL)
+		__msan_poison(p, n);
+	VALGRIND_MAKE_MEM_UNDEFINED(p, n);
+}
+
+static inline void san_raw(const void *p, size_t n)
+{
+	if (__asan_unpoison_memory_region != NULL)
+		__asan_unpoison_memory_region(p, n);
+	if (__msan_unpoison != NULL)
+		__msan_unpoison(p, n);
+	VALGRIND_MAKE_MEM_UNDEFINED(p, n);
+}
+
+/*
+ * What the library wrote for the program to read; memory sanitizer can't see an uninstrumented
+ * library's stores.
+ */
+static inline void san_defined(const void *p, size_t n)
+{
+	if (__msan_unpoison != NULL)
+		__msan_unpoison(p, n);
+}
+
+/* Leak sanitizer: what only an arena's memory refers to is no leak. */
+static inline void san_root(const void *p, size_t n)
+{
+	if (__lsan_register_root_region != NULL)
+		__lsan_register_root_region(p, n);
+}
+
+static inline void san_unroot(const void *p, size_t n)
+{
+	if (__lsan_unregister_root_region != NULL)
+		__lsan_unregister_root_region(p, n);
+}
+
+/* Whether thread sanitizer watches; then what follows says something. */
+static inline bool san_watching_threads(void)
+{
+	return __tsan_acquire != NULL;
+}
+
+/*
+ * Thread sanitizer: all before san_publish(p) happens before all after san_observe(p). Says what
+ * the orders of the state word and the stack say already, to a runtime that sees neither assembly
+ * nor an uninstrumented library.
+ */
+static inline void san_publish(void *p)
+{
+	if (__tsan_release != NULL)
+		__tsan_release(p);
+}
+
+static inline void san_observe(void *p)
+{
+	if (__tsan_acquire != NULL)
+		__tsan_acquire(p);
+}
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HERD_SPARE_H
+#define HERD_SPARE_H
+
+/*
+ * Where an arena's chunks come from and go to: spare ones first, the source else, within an exact
+ * budget.
+ *
+ * A standalone arena has one of its own; all members of a herd share the herd's. So what a phase
+ * needed serves the next one whichever thread does the heavy work then: the footprint is that of
+ * the largest phase, not members times that.
+ *
+ * INV-BUDGET: `reserved` is what is held from the source, `pending` what it is being asked for. Where
+ *   there is a limit, no request raises their sum above it: memory is charged before the source is
+ *   asked, and no longer held only when the source has it back.
+ * INV-SPARE:  `bytes` is the sum of the sizes in all lists; nothing in them holds an allocation.
+ */
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include <herd/source.h>
+
+#include "chunk.h"
+
+/* Sizes from 4 KiB on, doubling; the last class has no upper end. */
+#define SPARE_CLASSES 16
+
+struct spare {
+	herd_source_t source;
+	size_t limit;	 /* SIZE_MAX: none */
+	size_t reserved; /* INV-BUDGET */
+	size_t pending;
+	size_t peak;		/* highest `reserved` so far */
+	size_t bytes;		/* INV-SPARE */
+	struct chunk *unsorted; /* returned by splicing, not looked at yet */
+	struct chunk *sorted[SPARE_CLASSES];
+	pthread_mutex_t lock; /* of all above but source; only where shared */
+	bool shared;
+};
+
+/* What a chunk has to be; sizes with header. */
+struct spare_wish {
+	size_t need; /* the least that serves */
+	size_t want; /* the best */
+	size_t most; /* not more than this */
+};
+
+/*
+ * Why a function that gets memory failed, and whether that is the caller's bug: then it is a
+ * sentence for misuse().
+ */
+extern const char NO_MEMORY[];
+
+void spare_init(struct spare *s, const herd_source_t *source, size_t limit, bool shared);
+
+/* Release all spare chunks. All others were given back before. */
+void spare_done(struct spare *s);
+
+/*
+ * Get a chunk: a spare one, or a new one. @return NULL and *chunk; or NO_MEMORY; or what the
+ * source did wrong. Takes and leaves the lock; calls the source without it.
+ */
+const char *spare_obtain(struct spare *s, const struct spare_wish *wish, struct chunk **chunk);
+
+/*
+ * Take the list from `head` to `tail` back, `bytes` in all. Cost: constant (INV-SPARE is kept by
+ * splicing).
+ */
+void spare_return(struct spare *s, struct chunk *head, struct chunk *tail, size_t bytes);
+
+/* Give spare chunks to the source until at most `keep` bytes are left. @return the bytes given. */
+size_t spare_trim(struct spare *s, size_t keep);
+
+/* The figures, at one moment. */
+struct spare_figures {
+	size_t limit, reserved, peak, bytes;
+};
+struct spare_figures spare_figures(struct spare *s);
+void spare_set_limit(struct spare *s, size_t limit);
+
+/* Around fork(2), so that the child inherits the lock free. */
+void spare_lock(struct spare *s);
+void spare_unlock(struct spare *s);
+
+/* Verify INV-SPARE by walking all lists. For tests. */
+void spare_check(struct spare *s);
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* Looking at a herd while others work: statistics, walks, ownership. */
+
+#include "pool.h"
+
+#include <errno.h>
+
+#include "san.h"
+
+/* The lock is not part of what a caller sees of a herd: reading takes it, too. */
+static herd_t *lockable(const herd_t *herd)
+{
+	return (herd_t *)(uintptr_t)herd;
+}
+
+void herd_stats(const herd_t *herd, herd_stats_t *stats)
+{
+	*stats = (herd_stats_t){0};
+	san_defined(stats, sizeof *stats);
+	if (!herd_callable(herd, "herd_stats"))
+		return;
+
+	/* The lock keeps members that a reset or a walk has claimed from being counted as out. */
+	herd_lock(lockable(herd));
+	for (const struct member *m = members(herd); m != NULL; m = m->older) {
+		stats->members++;
+		stats->out += !member_is_free(m);
+		/* Relaxed: a number by itself. */
+		stats->used += atomic_load_explicit(&m->view.used, memory_order_relaxed);
+	}
+	const struct spare_figures figures = spare_figures(&lockable(herd)->spare);
+
+	herd_unlock(lockable(herd));
+	stats->reserved = figures.reserved;
+	stats->peak = figures.peak;
+	stats->spare = figures.bytes;
+	stats->limit = figures.limit;
+}
+
+int herd_each_chunk(herd_t *herd,
+		    int (*fn)(void *ctx, const void *start, size_t used, size_t capacity),
+		    void *ctx)
+{
+	const void *const outer = arena_calling;
+	int result = 0;
+
+	if (!herd_callable(herd, "herd_each_chunk"))
+		return EINVAL;
+	herd_lock(herd);
+	if (!herd_claim_all(herd)) {
+		herd_unlock(herd);
+		return EBUSY;
+	}
+	arena_calling = herd;
+	for (struct member *m = members(herd); m != NULL && result == 0; m = m->older)
+		result = arena_each_chunk(&m->arena, fn, ctx);
+	arena_calling = outer;
+	herd_release_all(herd);
+	herd_unlock(herd);
+	return result;
+}
+
+static bool between(const void *start, const void *end, const void *ptr)
+{
+	return (uintptr_t)ptr - (uintptr_t)start < (uintptr_t)end - (uintptr_t)start;
+}
+
+/*
+ * Whether a member had handed `ptr` out when it was put back last. It may be out and be working:
+ * what its view leads to does not change before the next reset, which the lock excludes. A view
+ * that is being replaced may show a new list with an old position; then the chunks in front of
+ * the one that holds the position are too new, and are skipped.
+ */
+static bool owned(const struct member *m, const void *ptr)
+{
+	/* Acquire: pairs with the release in member_park(). */
+	const char *pos = atomic_load_explicit(&m->view.ptr, memory_order_acquire);
+	const struct chunk *c = atomic_load_explicit(&m->view.chunk, memory_order_relaxed);
+	const struct chunk *own = atomic_load_explicit(&m->view.own, memory_order_relaxed);
+
+	while (c != NULL && (pos < chunk_start(c) || pos > c->end))
+		c = c->next;
+	if (c != NULL && between(chunk_start(c), pos, ptr))
+		return true;
+	for (c = c != NULL ? c->next : NULL; c != NULL; c = c->next) {
+		if (between(chunk_start(c), c->ptr, ptr))
+			return true;
+	}
+	for (; own != NULL; own = own->next) {
+		if (between(chunk_start(own), own->ptr, ptr))
+			return true;
+	}
+	return false;
+}
+
+bool herd_owns(const herd_t *herd, const void *ptr)
+{
+	bool found = false;
+
+	if (!herd_callable(herd, "herd_owns"))
+		return false;
+	herd_lock(lockable(herd));
+	for (const struct member *m = members(herd); m != NULL && !found; m = m->older)
+		found = owned(m, ptr);
+	herd_unlock(lockable(herd));
+	return found;
+}

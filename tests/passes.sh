@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# Sourced by tests/run, which sets $root: a pass builds herd in one way and runs tests on it.
+#
+#	pass FOLDER TITLE COMPILER SETUP OPTION ...
+#	                   builds build/FOLDER with COMPILER and meson's OPTIONs, and runs SETUP
+#	                   (tests/meson.build); goes on whatever fails
+#	summary            the closing line; ends the run
+
+passed=0
+failed=0
+skipped=0
+
+# Whether programs that $1 builds with the options that follow run here: sanitizers need their
+# libraries, and an address space that they can lay out.
+compiler_works()
+{
+	local compiler=$1 folder option flags=()
+	shift
+	command -v "$compiler" >/dev/null || return
+	for option; do
+		case $option in
+		-Db_sanitize=*) flags=(-fsanitize="${option#*=}") ;;
+		esac
+	done
+	folder=$(mktemp -d) || return
+	echo 'int main(void) { return 0; }' >"$folder/try.c"
+	"$compiler" "${flags[@]}" "$folder/try.c" -o "$folder/try" >/dev/null 2>&1 &&
+		"$folder/try" >/dev/null 2>&1
+	local works=$?
+	rm -rf "$folder"
+	return $works
+}
+
+setup_works()
+{
+	[ "$1" != valgrind ] || command -v valgrind >/dev/null
+}
+
+count()
+{
+	passed=$((passed + $1))
+	failed=$((failed + $2))
+	skipped=$((skipped + $3))
+}
+
+build_pass()
+{
+	local folder=$1 compiler=$2 again=()
+	shift 2
+	[ -f "$folder/build.ninja" ] && again=(--reconfigure)
+	CC=$compiler meson setup "${again[@]}" "$@" "$folder" "$root" && ninja -C "$folder"
+}
+
+run_pass()
+{
+	local folder=$1 title=$2 setup=$3 only=() counts
+
+	[ "$setup" = long ] && only=(--suite long)
+	# meson's status tells less than its log, which is counted; no log is a failure.
+	rm -f "$folder"/meson-logs/testlog*.json
+	meson test -C "$folder" --no-rebuild --setup="$setup" "${only[@]}" >"$folder/test.log" 2>&1
+	counts=$(set -- "$folder"/meson-logs/testlog*.json; "$root/tests/tally" "$title" "$1") || {
+		tail -n 40 "$folder/test.log"
+		counts='0 passed, 1 failed, 0 skipped'
+	}
+	[ "$counts" = "${counts%$'\n'*}" ] || echo "${counts%$'\n'*}"
+	counts=${counts##*$'\n'}
+	echo "$title: $counts in $((SECONDS - began)) s"
+	# `A passed, B failed, C skipped` as three words.
+	# shellcheck disable=SC2046
+	count $(tr -dc '0-9 ' <<<"$counts")
+}
+
+pass()
+{
+	local folder=$root/build/$1 title=$2 compiler=$3 setup=$4 began=$SECONDS
+	shift 4
+	if ! compiler_works "$compiler" "$@" || ! setup_works "$setup"; then
+		echo "skipped $title: its tools are not installed, or do not work here"
+		count 0 0 1
+		return
+	fi
+	mkdir -p "$folder"
+	if build_pass "$folder" "$compiler" "$@" >"$folder/build.log" 2>&1; then
+		run_pass "$folder" "$title" "$setup"
+	else
+		echo "FAILED $title: the build (build/${folder##*/}/build.log)"
+		tail -n 40 "$folder/build.log"
+		count 0 1 0
+	fi
+}
+
+summary()
+{
+	local line="$passed passed, $failed failed"
+	[ "$skipped" = 0 ] || line="$line, $skipped skipped"
+	echo "$line"
+	exit "$((failed != 0))"
+}

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fork(2): the child uses, resets and destroys what it inherited, whatever other threads of its parent were
+ * doing; members that those had out stay out; and the parent notices nothing.
+ */
+
+#include "pool.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+#define FORK_BESIDE_THREADS false
+#else
+#define FORK_BESIDE_THREADS true
+#endif
+
+/* --- children --- */
+
+/* In a child, which must not use cmocka's assertions: end it where the condition does not hold. */
+#define CHILD_CHECK(condition) child_check((condition), #condition, __LINE__)
+
+static void child_check(bool holds, const char *condition, int line)
+{
+	if (holds)
+		return;
+	fprintf(stderr, "fork.c:%d: in the child: %s (errno %d)\n", line, condition, errno);
+	_exit(1);
+}
+
+/* Run fn(arg) in a child, which has ten seconds. */
+static void in_child(void (*fn)(void *arg), void *arg)
+{
+	int status;
+
+	fflush(NULL);
+	const pid_t child = fork();
+	assert_int_not_equal(child, -1);
+	if (child == 0) {
+		signal(SIGALRM, SIG_DFL);
+		alarm(10);
+		fn(arg);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	if (WIFSIGNALED(status))
+		fail_msg("the child died of signal %d%s", WTERMSIG(status),
+			 WTERMSIG(status) == SIGALRM ? ": it hung" : "");
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+/* --- with one thread --- */
+
+struct estate {
+	struct pool pool;
+	bump_t *out;
+	void *memory[2];
+};
+
+static void inherit(void *arg)
+{
+	struct estate *const estate = arg;
+	herd_t *const herd = estate->pool.herd;
+
+	CHILD_CHECK(test_verify(estate->memory[0], 5000, 1));
+	CHILD_CHECK(test_verify(estate->memory[1], 5000, 2));
+	CHILD_CHECK(herd_reset(herd) == EBUSY);
+	void *const more = bump_alloc(estate->out, 100000);
+	CHILD_CHECK(more != NULL);
+	test_fill(more, 100000, 3);
+	herd_put(herd, estate->out);
+	CHILD_CHECK(test_verify(estate->memory[1], 5000, 2));
+	bump_t *const members[] = {herd_get(herd), herd_try_get(herd), herd_get(herd)};
+	for (size_t i = 0; i < 3; i++)
+		CHILD_CHECK(members[i] != NULL && pool_spend(members[i], 50000, 100));
+	CHILD_CHECK(test_verify(more, 100000, 3));
+	for (size_t i = 0; i < 3; i++)
+		herd_put(herd, members[i]);
+	CHILD_CHECK(pool_stats(herd).members == 3);
+	CHILD_CHECK(herd_reset(herd) == 0);
+	memset(estate->memory, 0, sizeof(estate->memory));
+	CHILD_CHECK(herd_warm(herd, 4, 1000) == 0);
+	CHILD_CHECK(herd_destroy(herd) == 0);
+	CHILD_CHECK(estate->pool.source.held == 0);
+}
+
+static void the_child_uses_resets_and_destroys_what_it_inherited(void **state)
+{
+	(void)state;
+	struct estate estate;
+
+	pool_start(&estate.pool);
+	bump_t *const in = pool_get(estate.pool.herd);
+	estate.out = pool_get(estate.pool.herd);
+	estate.memory[0] = pool_alloc(in, 5000, 1);
+	estate.memory[1] = pool_alloc(estate.out, 5000, 2);
+	herd_put(estate.pool.herd, in);
+	for (size_t i = 0; i < 3; i++) {
+		const herd_stats_t before = pool_stats(estate.pool.herd);
+
+		in_child(inherit, &estate);
+		const herd_stats_t after = pool_stats(estate.pool.herd);
+		assert_memory_equal(&after, &before, sizeof(after));
+	}
+	assert_true(test_verify(estate.memory[0], 5000, 1));
+	assert_true(test_verify(estate.memory[1], 5000, 2));
+	pool_alloc(estate.out, 1000, 3);
+	herd_put(estate.pool.herd, estate.out);
+	assert_int_equal(herd_reset(estate.pool.herd), 0);
+	pool_end(&estate.pool);
+}
+
+/* --- members that other threads have out --- */
+
+struct absentee {
+	herd_t *herd;
+	bump_t *bump;
+	void *memory;
+	sem_t has_it;
+	sem_t may_put;
+};
+
+static void keep_it_out(void *arg, size_t id)
+{
+	struct absentee *const absentee = arg;
+
+	(void)id;
+	absentee->bump = herd_get(absentee->herd);
+	absentee->memory = absentee->bump == NULL ? NULL : bump_alloc(absentee->bump, 700);
+	if (TEAM_CHECK(absentee->memory != NULL, "%s", strerror(errno)))
+		test_fill(absentee->memory, 700, 1);
+	sem_post(&absentee->has_it);
+	while (sem_wait(&absentee->may_put) != 0)
+		continue;
+	TEAM_CHECK(bump_alloc(absentee->bump, 7000) != NULL, "%s", strerror(errno));
+	herd_put(absentee->herd, absentee->bump);
+}
+
+static void find_it_out(void *arg)
+{
+	struct absentee *const absentee = arg;
+	herd_t *const herd = absentee->herd;
+
+	CHILD_CHECK(pool_stats(herd).out == 1);
+	CHILD_CHECK(herd_reset(herd) == EBUSY);
+	CHILD_CHECK(herd_destroy(herd) == EBUSY);
+	bump_t *const mine = herd_try_get(herd);
+	CHILD_CHECK(mine != NULL && mine != absentee->bump);
+	CHILD_CHECK(herd_try_get(herd) == NULL && errno == EAGAIN);
+	CHILD_CHECK(bump_alloc(mine, 100000) != NULL);
+	herd_put(herd, mine);
+	CHILD_CHECK(herd_reset(herd) == EBUSY);
+	CHILD_CHECK(test_verify(absentee->memory, 700, 1));
+	herd_put(herd, absentee->bump); /* here it is the child's to put: its thread is not there */
+	CHILD_CHECK(test_verify(absentee->memory, 700, 1));
+	CHILD_CHECK(herd_reset(herd) == 0);
+	CHILD_CHECK(herd_destroy(herd) == 0);
+}
+
+static void members_that_other_threads_had_out_stay_out_in_the_child(void **state)
+{
+	(void)state;
+	if (!FORK_BESIDE_THREADS) {
+		print_message("# thread sanitizer does not support fork(2) beside threads\n");
+		skip();
+	}
+	struct absentee absentee = {.herd = herd_new(NULL)};
+	struct team team;
+
+	assert_non_null(absentee.herd);
+	sem_init(&absentee.has_it, 0, 0);
+	sem_init(&absentee.may_put, 0, 0);
+	bump_t *const mine = pool_get(absentee.herd);
+	team_start(&team, 1, keep_it_out, &absentee);
+	while (sem_wait(&absentee.has_it) != 0)
+		continue;
+	herd_put(absentee.herd, mine);
+	for (size_t i = 0; i < 3; i++)
+		in_child(find_it_out, &absentee);
+	assert_int_equal(herd_reset(absentee.herd), EBUSY);
+	sem_post(&absentee.may_put);
+	team_join(&team);
+	team_verdict();
+	assert_true(test_verify(absentee.memory, 700, 1));
+	assert_int_equal(herd_reset(absentee.herd), 0);
+	assert_int_equal(herd_destroy(absentee.herd), 0);
+	sem_destroy(&absentee.has_it);
+	sem_destroy(&absentee.may_put);
+}
+
+/* --- amid everything --- */
+
+enum { BUSY = 4 };
+
+struct bustle {
+	herd_t *worked; /* checked out from all the time, with chunks coming and going */
+	herd_t *tended; /* reset, trimmed and warmed all the time */
+	atomic_bool done;
+};
+
+static void busy_worker(void *arg, size_t id)
+{
+	struct bustle *const bustle = arg;
+	uint64_t random = id + 7;
+
+	while (!atomic_load(&bustle->done)) {
+		bump_t *const bump = herd_get(bustle->worked);
+		const size_t size = 1 + test_below(&random, 30000);
+		void *const memory = bump == NULL ? NULL : bump_alloc(bump, size);
+
+		if (TEAM_CHECK(memory != NULL, "%zu bytes: %s", size, strerror(errno)))
+			test_fill(memory, size, (uint32_t)id);
+		if (test_below(&random, 4) == 0)
+			sched_yield();
+		TEAM_CHECK(memory == NULL || test_verify(memory, size, (uint32_t)id), "%zu bytes", size);
+		if (test_below(&random, 64) == 0)
+			herd_put(bustle->worked, bump);
+		else
+			herd_discard(bustle->worked, bump);
+	}
+}
+
+static void busy_tender(void *arg, size_t id)
+{
+	struct bustle *const bustle = arg;
+	herd_stats_t stats;
+
+	(void)id;
+	for (size_t i = 0; !atomic_load(&bustle->done); i++) {
+		herd_stats(bustle->worked, &stats);
+		herd_trim(bustle->worked, 0);
+		herd_put(bustle->tended, herd_get(bustle->tended));
+		int result = herd_warm(bustle->tended, 1 + i % 3, 10000);
+		TEAM_CHECK(result == 0, "herd_warm: %s", strerror(result));
+		result = herd_reset(bustle->tended);
+		TEAM_CHECK(result == 0, "herd_reset: %s", strerror(result));
+		herd_t *const brief = herd_new(NULL);
+		herd_put(brief, herd_get(brief));
+		TEAM_CHECK(herd_destroy(brief) == 0, "turn %zu", i);
+	}
+}
+
+static void *thread_of_child(void *arg)
+{
+	bump_t *const bump = herd_get(arg);
+
+	CHILD_CHECK(bump != NULL && pool_spend(bump, 20000, 50));
+	herd_put(arg, bump);
+	return NULL;
+}
+
+/* Every idle member can be had, each once; then all of them are in again. */
+static void idle_members_can_be_had(herd_t *herd)
+{
+	const herd_stats_t stats = pool_stats(herd);
+	bump_t *members[64];
+	size_t n = 0;
+
+	CHILD_CHECK(stats.members <= 64);
+	while (n < 64 && (members[n] = herd_try_get(herd)) != NULL)
+		n++;
+	CHILD_CHECK(n == stats.members - stats.out);
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = 0; j < i; j++)
+			CHILD_CHECK(members[i] != members[j]);
+	for (size_t i = 0; i < n; i++) {
+		CHILD_CHECK(pool_spend(members[i], 20000, 500));
+		herd_put(herd, members[i]);
+	}
+}
+
+static void go_on_with(herd_t *herd)
+{
+	pthread_t thread;
+
+	idle_members_can_be_had(herd);
+	bump_t *const bump = herd_get(herd);
+	CHILD_CHECK(bump != NULL);
+	void *const memory = bump_alloc(bump, 300000);
+	CHILD_CHECK(memory != NULL);
+	test_fill(memory, 300000, 9);
+	CHILD_CHECK(pthread_create(&thread, NULL, thread_of_child, herd) == 0);
+	CHILD_CHECK(pthread_join(thread, NULL) == 0);
+	CHILD_CHECK(test_verify(memory, 300000, 9));
+	herd_discard(herd, bump);
+	CHILD_CHECK(herd_warm(herd, 2, 5000) == 0);
+	herd_trim(herd, 0);
+	const int expected = pool_stats(herd).out == 0 ? 0 : EBUSY;
+	CHILD_CHECK(herd_reset(herd) == expected);
+	CHILD_CHECK(herd_destroy(herd) == expected);
+}
+
+static void go_on(void *arg)
+{
+	struct bustle *const bustle = arg;
+	herd_t *const fresh = herd_new(NULL);
+
+	CHILD_CHECK(fresh != NULL);
+	go_on_with(bustle->worked);
+	go_on_with(bustle->tended);
+	go_on_with(fresh);
+}
+
+static void fork_again(void *arg)
+{
+	int status;
+	const pid_t grandchild = fork();
+
+	CHILD_CHECK(grandchild != -1);
+	go_on(arg);
+	if (grandchild == 0)
+		_exit(0);
+	CHILD_CHECK(waitpid(grandchild, &status, 0) == grandchild);
+	CHILD_CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void the_child_goes_on_whatever_other_threads_were_doing(void **state)
+{
+	(void)state;
+	if (TEST_SANITIZED) {
+		print_message("# a sanitizer's malloc(3) may stay locked in the child\n");
+		skip();
+	}
+	const size_t forks = TEST_SCALE(200);
+	struct bustle bustle = {.worked = herd_new(&(herd_config_t){.bump.max_chunk = 32 * KIB}),
+				.tended = herd_new(NULL)};
+	struct team workers;
+	struct team tender;
+
+	assert_non_null(bustle.worked);
+	assert_non_null(bustle.tended);
+	team_start(&workers, BUSY, busy_worker, &bustle);
+	team_start(&tender, 1, busy_tender, &bustle);
+	for (size_t i = 0; i < forks; i++)
+		in_child(i % 8 == 7 ? fork_again : go_on, &bustle);
+	atomic_store(&bustle.done, true);
+	team_join(&workers);
+	team_join(&tender);
+	team_verdict();
+	assert_in_range(pool_stats(bustle.worked).members, 1, BUSY + 1);
+	assert_int_equal(pool_stats(bustle.worked).out, 0);
+	assert_int_equal(herd_reset(bustle.worked), 0);
+	assert_int_equal(herd_destroy(bustle.worked), 0);
+	assert_int_equal(herd_destroy(bustle.tended), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_child_uses_resets_and_destroys_what_it_inherited),
+		cmocka_unit_test(members_that_other_threads_had_out_stay_out_in_the_child),
+		cmocka_unit_test(the_child_goes_on_whatever_other_threads_were_doing),
+	};
+
+	return cmocka_run_group_tests_name("fork", tests, NULL, NULL);
+}

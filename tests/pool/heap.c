@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a herd itself asks of malloc(3), for its members: how much, and what happens when there is none.
+ *
+ * Linked with --wrap for each function below, against the static library: the linker sends the library's
+ * calls here.
+ */
+
+#include "pool.h"
+
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *ptr, size_t size);
+void *__wrap_aligned_alloc(size_t align, size_t size);
+int __wrap_posix_memalign(void **ptr, size_t align, size_t size);
+void __wrap_free(void *ptr);
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *ptr, size_t size);
+void *__real_aligned_alloc(size_t align, size_t size);
+int __real_posix_memalign(void **ptr, size_t align, size_t size);
+void __real_free(void *ptr);
+
+/* The heap as seen through the wrappers, while it is watched. */
+static struct {
+	bool watched;
+	size_t calls;   /* of all that allocate */
+	size_t fail_at; /* the call that fails; 0: none */
+	bool fail_from; /* and all that follow */
+	size_t live;    /* given and not freed */
+	size_t largest; /* size asked for */
+} heap;
+
+/* Whether the call fails. */
+static bool heap_call(size_t size)
+{
+	if (!heap.watched)
+		return false;
+	heap.calls++;
+	heap.largest = heap.largest < size ? size : heap.largest;
+	const bool fails = heap.fail_at != 0 && (heap.fail_from ? heap.calls >= heap.fail_at
+								: heap.calls == heap.fail_at);
+	heap.live += !fails;
+	if (fails)
+		errno = ENOMEM;
+	return fails;
+}
+
+void *__wrap_malloc(size_t size)
+{
+	return heap_call(size) ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return heap_call(n * size) ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *ptr, size_t size)
+{
+	if (heap_call(size))
+		return NULL;
+	if (heap.watched && ptr != NULL)
+		heap.live--;
+	return __real_realloc(ptr, size);
+}
+
+void *__wrap_aligned_alloc(size_t align, size_t size)
+{
+	return heap_call(size) ? NULL : __real_aligned_alloc(align, size);
+}
+
+int __wrap_posix_memalign(void **ptr, size_t align, size_t size)
+{
+	return heap_call(size) ? ENOMEM : __real_posix_memalign(ptr, align, size);
+}
+
+void __wrap_free(void *ptr)
+{
+	if (heap.watched && ptr != NULL)
+		heap.live--;
+	__real_free(ptr);
+}
+
+static void heap_watch(size_t fail_at, bool from)
+{
+	memset(&heap, 0, sizeof(heap));
+	heap.fail_at = fail_at;
+	heap.fail_from = from;
+	heap.watched = true;
+}
+
+static void heap_ignore(void)
+{
+	heap.watched = false;
+}
+
+/* --- how much --- */
+
+static void a_herd_costs_one_malloc_of_less_than_1_KiB(void **state)
+{
+	(void)state;
+	heap_watch(0, false);
+	herd_t *const herd = herd_new(NULL);
+	heap_ignore();
+	assert_non_null(herd);
+	assert_int_equal(heap.calls, 1);
+	assert_in_range(heap.largest, 1, KIB - 1);
+	assert_int_equal(herd_destroy(herd), 0);
+}
+
+static void try_get_never_allocates(void **state)
+{
+	(void)state;
+	herd_t *const herd = herd_new(NULL);
+	bump_t *members[10];
+
+	assert_non_null(herd);
+	heap_watch(0, false);
+	assert_null(herd_try_get(herd)); /* nothing to have */
+	heap_ignore();
+	assert_int_equal(heap.calls, 0);
+	for (size_t i = 0; i < 10; i++)
+		members[i] = pool_get(herd);
+	for (size_t i = 0; i < 10; i++)
+		herd_put(herd, members[i]);
+	heap_watch(0, false);
+	for (size_t i = 0; i < 10; i++)
+		members[i] = herd_try_get(herd);
+	bump_t *const eleventh = herd_try_get(herd);
+	heap_ignore();
+	assert_int_equal(heap.calls, 0);
+	assert_null(eleventh);
+	for (size_t i = 0; i < 10; i++) {
+		assert_non_null(members[i]);
+		herd_put(herd, members[i]);
+	}
+	assert_int_equal(herd_destroy(herd), 0);
+}
+
+static void a_get_that_finds_an_idle_member_allocates_nothing(void **state)
+{
+	(void)state;
+	herd_t *const herd = herd_new(NULL);
+
+	assert_non_null(herd);
+	herd_put(herd, pool_get(herd));
+	heap_watch(0, false);
+	for (size_t i = 0; i < 10; i++) {
+		bump_t *const bump = herd_get(herd);
+
+		if (i % 2 == 0)
+			herd_put(herd, bump);
+		else
+			herd_discard(herd, bump);
+	}
+	const int reset = herd_reset(herd);
+	herd_put(herd, herd_get(herd));
+	heap_ignore();
+	assert_int_equal(reset, 0);
+	assert_int_equal(heap.calls, 0);
+	assert_int_equal(herd_destroy(herd), 0);
+}
+
+static void all_of_it_is_freed_with_the_herd(void **state)
+{
+	(void)state;
+	bump_t *members[100];
+
+	heap_watch(0, false);
+	herd_t *const herd = herd_new(NULL);
+	for (size_t i = 0; i < 100; i++)
+		members[i] = herd_get(herd);
+	for (size_t i = 0; i < 100; i++)
+		herd_put(herd, members[i]);
+	const size_t calls = heap.calls;
+	const int result = herd_destroy(herd);
+	heap_ignore();
+	assert_int_equal(result, 0);
+	assert_int_not_equal(calls, 0);
+	assert_int_equal(heap.live, 0);
+}
+
+/* --- none --- */
+
+static void herd_new_is_ENOMEM_where_malloc_fails(void **state)
+{
+	(void)state;
+	heap_watch(1, true);
+	errno = 0;
+	herd_t *const herd = herd_new(NULL);
+	const int error = errno;
+	heap_ignore();
+	assert_null(herd);
+	assert_int_equal(error, ENOMEM);
+	assert_int_equal(heap.live, 0);
+}
+
+/* Check out until there are n; any of them may fail. @return how many did */
+static size_t get_many(herd_t *herd, bump_t **members, size_t n)
+{
+	size_t failed = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		errno = 0;
+		members[i] = herd_get(herd);
+		failed += members[i] == NULL;
+		if (members[i] == NULL && errno != ENOMEM)
+			fail_msg("herd_get %zu: errno %d", i, errno);
+	}
+	return failed;
+}
+
+/* Pages of the system, counted: unlike the source of the other tests this one calls no malloc(3). */
+static size_t pages_held;
+
+static void *pages_acquire(void *ctx, size_t *size, size_t align)
+{
+	void *const memory = herd_source_os.acquire(herd_source_os.ctx, size, align);
+
+	(void)ctx;
+	pages_held += memory == NULL ? 0 : *size;
+	return memory;
+}
+
+static void pages_release(void *ctx, void *memory, size_t size)
+{
+	(void)ctx;
+	pages_held -= size;
+	herd_source_os.release(herd_source_os.ctx, memory, size);
+}
+
+static const herd_source_t pages = {.acquire = pages_acquire, .release = pages_release};
+
+enum { GETS = 20 };
+
+static herd_t *herd_with_first_chunk(void)
+{
+	herd_t *const herd = herd_new(
+		&(herd_config_t){.bump = {.source = &pages, .first_chunk = 1000}});
+
+	assert_non_null(herd);
+	return herd;
+}
+
+/* All that could be checked out works and goes back. */
+static void put_many(herd_t *herd, bump_t **members, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (members[i] != NULL)
+			pool_alloc(members[i], 2000, (uint32_t)i);
+		herd_put(herd, members[i]);
+	}
+}
+
+static void get_with_failing_heap(size_t k, bool from)
+{
+	herd_t *const herd = herd_with_first_chunk();
+	bump_t *members[GETS];
+
+	heap_watch(k, from);
+	const size_t failed = get_many(herd, members, GETS);
+	heap_ignore();
+	if (failed == 0 || (!from && failed > 1))
+		fail_msg("k %zu, from %d: %zu of %d gets failed", k, from, failed, GETS);
+	assert_int_equal(pool_stats(herd).out, GETS - failed);
+	assert_int_equal(pool_stats(herd).reserved, pages_held);
+	put_many(herd, members, GETS);
+	assert_int_equal(get_many(herd, members, GETS), 0);
+	assert_int_equal(pool_stats(herd).members, GETS);
+	put_many(herd, members, GETS);
+	assert_int_equal(herd_destroy(herd), 0);
+	assert_int_equal(pages_held, 0);
+}
+
+static void get_is_ENOMEM_where_malloc_fails_at_any_call(void **state)
+{
+	(void)state;
+	herd_t *const herd = herd_with_first_chunk();
+	bump_t *members[GETS];
+
+	heap_watch(0, false);
+	get_many(herd, members, GETS);
+	heap_ignore();
+	const size_t calls = heap.calls;
+	put_many(herd, members, GETS);
+	assert_int_equal(herd_destroy(herd), 0);
+	assert_int_not_equal(calls, 0);
+	for (size_t k = 1; k <= calls; k++) {
+		get_with_failing_heap(k, false);
+		get_with_failing_heap(k, true);
+	}
+}
+
+static void a_get_without_memory_still_finds_an_idle_member(void **state)
+{
+	(void)state;
+	herd_t *const herd = herd_with_first_chunk();
+	bump_t *members[2];
+
+	herd_put(herd, pool_get(herd));
+	heap_watch(1, true);
+	const size_t failed = get_many(herd, members, 2);
+	heap_ignore();
+	assert_int_equal(failed, 1);
+	assert_non_null(members[0]);
+	put_many(herd, members, 2);
+	assert_int_equal(herd_destroy(herd), 0);
+}
+
+static void warm_with_failing_heap(size_t k)
+{
+	herd_t *const herd = herd_with_first_chunk();
+	bump_t *members[GETS];
+
+	heap_watch(k, true);
+	const int result = herd_warm(herd, GETS, 5000);
+	heap_ignore();
+	if (result != ENOMEM)
+		fail_msg("k %zu: herd_warm: %s", k, strerror(result));
+	assert_int_equal(pool_stats(herd).out, 0);
+	assert_int_equal(pool_stats(herd).reserved, pages_held);
+	assert_int_equal(herd_warm(herd, GETS, 5000), 0);
+	assert_int_equal(pool_stats(herd).members, GETS);
+	assert_int_equal(get_many(herd, members, GETS), 0);
+	put_many(herd, members, GETS);
+	assert_int_equal(herd_destroy(herd), 0);
+	assert_int_equal(pages_held, 0);
+}
+
+static void warm_is_ENOMEM_where_malloc_fails_at_any_call(void **state)
+{
+	(void)state;
+	herd_t *const herd = herd_with_first_chunk();
+
+	heap_watch(0, false);
+	const int result = herd_warm(herd, GETS, 5000);
+	heap_ignore();
+	const size_t calls = heap.calls;
+	assert_int_equal(result, 0);
+	assert_int_equal(herd_destroy(herd), 0);
+	assert_int_not_equal(calls, 0);
+	for (size_t k = 1; k <= calls; k++)
+		warm_with_failing_heap(k);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_herd_costs_one_malloc_of_less_than_1_KiB),
+		cmocka_unit_test(try_get_never_allocates),
+		cmocka_unit_test(a_get_that_finds_an_idle_member_allocates_nothing),
+		cmocka_unit_test(all_of_it_is_freed_with_the_herd),
+		cmocka_unit_test(herd_new_is_ENOMEM_where_malloc_fails),
+		cmocka_unit_test(get_is_ENOMEM_where_malloc_fails_at_any_call),
+		cmocka_unit_test(a_get_without_memory_still_finds_an_idle_member),
+		cmocka_unit_test(warm_is_ENOMEM_where_malloc_fails_at_any_call),
+	};
+
+	return cmocka_run_group_tests_name("heap", tests, NULL, NULL);
+}
