@@ -171,20 +171,26 @@ static void put_back_already(const char *function)
 	misuse(function, "the arena is not out: it was put back already");
 }
 
+/* Of an arena that is known to be a herd's: others are not aligned as a member is. */
+static struct member *member_of(bump_t *bump)
+{
+	return (struct member *)(void *)bump;
+}
+
 /* The member behind an arena that is being put back; NULL: it is misuse, and was reported. */
 static struct member *returned(const herd_t *herd, bump_t *bump, const char *function)
 {
-	struct member *m = (struct member *)(void *)arena_of(bump);
+	const struct arena *a = arena_of(bump);
 
 	if (!herd_callable(herd, function))
 		return NULL;
-	if (m->arena.herd != herd)
-		misuse(function, m->arena.herd == NULL ? "the arena belongs to no herd"
-						       : "the arena belongs to another herd");
-	else if ((m->arena.closed & CLOSED_PARKED) != 0)
+	if (a->herd != herd)
+		misuse(function, a->herd == NULL ? "the arena belongs to no herd"
+						 : "the arena belongs to another herd");
+	else if ((a->closed & CLOSED_PARKED) != 0)
 		put_back_already(function);
 	else
-		return m;
+		return member_of(bump);
 	return NULL;
 }
 
@@ -215,17 +221,17 @@ static __attribute__((noinline)) void put_off(herd_t *herd, struct member *m, un
 /* As herd_get(), it calls nothing unless it has to. */
 void herd_put(herd_t *herd, bump_t *bump)
 {
-	struct member *m = (struct member *)(void *)arena_of(bump);
+	const struct arena *a = arena_of(bump);
 
 	if (bump == NULL)
 		return;
-	if (HERD_LIKELY(m->arena.herd == herd && (m->arena.closed & CLOSED_PARKED) == 0 &&
+	if (HERD_LIKELY(a->herd == herd && (a->closed & CLOSED_PARKED) == 0 &&
 			arena_calling != herd && !san_watching_threads())) {
-		member_park(m);
-		const unsigned former = member_set_free(m);
+		member_park(member_of(bump));
+		const unsigned former = member_set_free(member_of(bump));
 
 		if (!HERD_LIKELY(former == ON_BUSY))
-			put_off(herd, m, former);
+			put_off(herd, member_of(bump), former);
 	} else {
 		put_slow(herd, bump);
 	}
