@@ -157,7 +157,6 @@ static const char *problem_of(const struct arena *a, const bump_mark_t *mark)
 		return "the mark belongs to another arena";
 	if (mark->era_ != a->era)
 		return "the mark is of an earlier checkout, or of a time before a reset";
-
 	if ((mark->chunk_ != 0 && find(a, mark->chunk_) == NULL) || is_void(a, mark))
 		return "the mark is void: an outer one was rewound";
 	return NULL;
@@ -215,9 +214,8 @@ static void cut(struct arena *a, uint64_t chunk, uint64_t clock)
 {
 	struct chunk *list = a->chunk;
 
-	if (a->own != NULL && a->own->serial > clock) {
+	if (a->own != NULL && a->own->serial > clock)
 		free_newer(a, &a->own, &a->own_oldest, clock);
-	}
 	if (list == NULL || list->serial <= chunk)
 		return;
 	count_current(a, true);
@@ -230,7 +228,6 @@ static void cut(struct arena *a, uint64_t chunk, uint64_t clock)
 void arena_rewind(struct arena *a, struct state to)
 {
 	arena_run_defers(a, to.clock);
-
 	cut(a, to.place.chunk, to.clock);
 	if (a->chunk != NULL && place_before(to.place, arena_place(a))) {
 		char *const pos = arena_pos(a);

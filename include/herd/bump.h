@@ -164,13 +164,14 @@ HERD_API void *bump_alloc_slow(bump_t *bump, size_t size, size_t align)
  */
 HERD_INLINE void *bump_alloc_aligned(bump_t *bump, size_t size, size_t align)
 {
-	char *const end = bump->end;
-	char *ptr = bump->ptr;
-
 	if (!__builtin_constant_p(align) || align - 1 >= 4096 || (align & (align - 1)) != 0)
 		return bump_alloc_slow(bump, size, align);
-	if (align > 8)
-		ptr = (char *)(((uintptr_t)ptr + (align - 1)) & ~(uintptr_t)(align - 1));
+
+	/* All const: a caller may use setjmp(3), and then gcc warns of locals that change. */
+	char *const end = bump->end;
+	const uintptr_t raised = (uintptr_t)bump->ptr + (align - 1);
+	char *const ptr = align <= 8 ? bump->ptr : (char *)(raised & ~(uintptr_t)(align - 1));
+
 	if (__builtin_constant_p(size) && size - 1 < 4096) {
 		/* A small constant: the sum can't wrap, so one addition and one comparison do. */
 		if (HERD_LIKELY((uintptr_t)ptr + size <= (uintptr_t)end)) {

@@ -490,6 +490,34 @@ static void undeferred_inside_a_mark_is_gone_after_it(void **state)
 	expect_ran_down(1, 1);
 }
 
+static bool found_itself, found_the_older;
+
+static void undefer_inside(void *arg)
+{
+	bump_t *const bump = arg;
+
+	note(number(3));
+	found_itself = bump_undefer(bump, undefer_inside, bump);
+	found_the_older = bump_undefer(bump, note, number(2));
+}
+
+static void undefer_inside_finds_what_is_pending_and_not_itself(void **state)
+{
+	struct fixture *f = *state;
+
+	defer(f->bump, 1);
+	defer(f->bump, 2);
+	found_itself = true;
+	found_the_older = false;
+	assert_int_equal(bump_defer(f->bump, undefer_inside, f->bump), 0);
+	assert_int_equal(bump_reset(f->bump), 0);
+	assert_false(found_itself);
+	assert_true(found_the_older);
+	assert_int_equal(ran_count, 2);
+	assert_int_equal(ran[0], 3);
+	assert_int_equal(ran[1], 1);
+}
+
 /* --- what fails ------------------------------------------------------------------------------------------------- */
 
 static void a_deferral_that_finds_no_memory_registers_nothing(void **state)
@@ -563,6 +591,7 @@ int main(void)
 		DEFER_TEST(undefer_of_an_older_one_does_not_shift_the_mark),
 		DEFER_TEST(undefer_of_all_older_ones_does_not_shift_the_mark),
 		DEFER_TEST(undeferred_inside_a_mark_is_gone_after_it),
+		DEFER_TEST(undefer_inside_finds_what_is_pending_and_not_itself),
 		DEFER_TEST(a_deferral_that_finds_no_memory_registers_nothing),
 		DEFER_TEST(no_function_is_EINVAL),
 		DEFER_TEST(a_deferral_costs_32_bytes),

@@ -103,6 +103,38 @@ static void BUMP_OVERHEAD_is_the_most_that_the_arena_needs(void **state)
 		}
 }
 
+/* The least memory in which an arena with that configuration can be made. */
+static size_t least_size(unsigned char *memory, const bump_config_t *config)
+{
+	for (size_t size = 0; size <= LARGEST; size += 8) {
+		bump_t *const bump = bump_new_in(memory, size, config);
+		bump_destroy(bump);
+		if (bump != NULL)
+			return size;
+	}
+	fail_msg("%zu bytes are not enough", LARGEST);
+	return 0;
+}
+
+static void a_first_chunk_that_was_promised_is_there(void **state)
+{
+	bump_config_t config = fixture_config(*state);
+
+	config.source = &herd_source_none;
+	for (size_t least = 1; least <= 256; least *= 2)
+		for (size_t first = 1; first <= 1500; first = first * 3 + 5)
+			for (size_t offset = 0; offset < 64; offset += 8) {
+				unsigned char *const memory = prepare(offset, LARGEST);
+				config.min_align = least;
+				config.first_chunk = first;
+				bump_t *const bump = bump_new_in(memory, least_size(memory, &config), &config);
+				if (bump_alloc_aligned(bump, first, 1) == NULL)
+					fail_msg("first_chunk %zu, least alignment %zu, offset %zu: no room", first,
+						 least, offset);
+				bump_destroy(bump);
+			}
+}
+
 static void a_first_chunk_that_does_not_fit_is_ENOMEM(void **state)
 {
 	struct fixture *f = *state;
@@ -280,6 +312,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FIXTURE_TEST(no_size_and_no_misalignment_makes_it_write_outside),
 		FIXTURE_TEST(BUMP_OVERHEAD_is_the_most_that_the_arena_needs),
+		FIXTURE_TEST(a_first_chunk_that_was_promised_is_there),
 		FIXTURE_TEST(a_first_chunk_that_does_not_fit_is_ENOMEM),
 		FIXTURE_TEST(no_memory_is_ENOMEM),
 		FIXTURE_TEST(it_asks_the_source_for_nothing_while_its_memory_lasts),

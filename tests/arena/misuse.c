@@ -344,6 +344,18 @@ static void committing_after_rewinding(void **state)
 	expect_no_commit(f, r, 100, "after rewinding");
 }
 
+static void committing_after_rewinding_freed_a_large_request(void **state)
+{
+	struct fixture *f = *state;
+
+	filled(f->bump, 24, 40);
+	const bump_mark_t mark = bump_mark(f->bump);
+	filled(f->bump, (size_t)3 << 20, 41); /* stands beside the chunk: the position does not move */
+	char *const r = bump_reserve(f->bump, 100, 1, NULL);
+	assert_int_equal(bump_rewind(f->bump, mark), 0);
+	expect_no_commit(f, r, 100, "after rewinding freed a large request");
+}
+
 static void committing_after_taking_back(void **state)
 {
 	struct fixture *f = *state;
@@ -583,6 +595,7 @@ int main(void)
 		MISUSE_TEST(committing_after_a_large_allocation),
 		MISUSE_TEST(committing_after_a_reset),
 		MISUSE_TEST(committing_after_rewinding),
+		MISUSE_TEST(committing_after_rewinding_freed_a_large_request),
 		MISUSE_TEST(committing_after_taking_back),
 		MISUSE_TEST(committing_after_shrinking),
 		MISUSE_TEST(committing_an_earlier_reservation),

@@ -187,6 +187,9 @@ static void zero_counts_as_one_byte_when_resized(void **state)
 	assert_ptr_equal(bump_realloc(f->bump, p, 0, 100, 1), p);
 	test_fill(p, 100, 18);
 	assert_ptr_equal(bump_realloc(f->bump, p, 100, 0, 1), p);
+	*p = 'x';
+	assert_true(bump_extend(f->bump, p, 0, 0));
+	assert_int_equal(*p, 'x');
 	char *const next = bump_realloc(f->bump, NULL, 0, 0, 1);
 	assert_non_null(next);
 	assert_ptr_not_equal(next, p);

@@ -290,7 +290,7 @@ static void destroy_runs_what_was_deferred_in_all_members_before_memory_is_freed
 /* --- a phase that repeats --- */
 
 enum { WORKERS = 4, ROUNDS = 12 };
-#define LIGHT ((size_t)3000)
+#define LIGHT ((size_t)20000) /* leaves pages of a chunk untouched that the heavy work gets next */
 
 /* Bytes of the heavy work, and of the largest phase. */
 static size_t heavy(void)

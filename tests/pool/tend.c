@@ -163,6 +163,29 @@ static void trim_gives_back_the_empty_chunks_of_idle_members(void **state)
 	pool_end(&pool);
 }
 
+static void trim_gives_back_the_room_of_idle_members_that_hold_nothing(void **state)
+{
+	(void)state;
+	struct pool pool;
+
+	pool_init(&pool);
+	pool.config.bump.first_chunk = 3000;
+	pool_open(&pool);
+	assert_int_equal(herd_warm(pool.herd, 3, 200000), 0);
+	bump_t *const out = pool_get(pool.herd);
+	const size_t held = pool.source.held;
+	const size_t given = herd_trim(pool.herd, 0);
+	assert_int_equal(pool.source.held, held - given);
+	assert_in_range(pool.source.held, 200000, 250000); /* what the member that is out has */
+	pool_alloc(out, 200000, 1);
+	herd_put(pool.herd, out);
+	assert_int_equal(herd_reset(pool.herd), 0);
+	herd_trim(pool.herd, 0);
+	assert_int_equal(pool.source.held, 0);
+	phase(pool.herd, 3, 5000);
+	pool_end(&pool);
+}
+
 static void trim_of_a_herd_that_holds_nothing_gives_nothing(void **state)
 {
 	(void)state;
@@ -509,6 +532,7 @@ int main(void)
 		cmocka_unit_test(trim_returns_what_it_gave_back),
 		cmocka_unit_test(trim_leaves_every_allocation),
 		cmocka_unit_test(trim_gives_back_the_empty_chunks_of_idle_members),
+		cmocka_unit_test(trim_gives_back_the_room_of_idle_members_that_hold_nothing),
 		cmocka_unit_test(trim_of_a_herd_that_holds_nothing_gives_nothing),
 		cmocka_unit_test(what_one_member_held_serves_any_other_after_a_reset),
 		cmocka_unit_test(a_small_member_takes_no_large_spare_while_a_smaller_fits),
