@@ -138,10 +138,10 @@ bump_t *bump_new_in(void *memory, size_t size, const bump_config_t *config)
 	if (config == NULL)
 		config = &defaults;
 
+	/* Here limit and first_chunk can't contradict each other: one is about the source alone. */
 	bump_config_t checked = *config;
 
-	checked.limit =
-		0; /* counts what comes from the source: no contradiction with first_chunk */
+	checked.limit = 0;
 	if (!arena_config_ok(&checked)) {
 		errno = EINVAL;
 		return NULL;
@@ -150,7 +150,11 @@ bump_t *bump_new_in(void *memory, size_t size, const bump_config_t *config)
 	const size_t pad = num_pad(memory, CHUNK_UNIT);
 	const size_t before = pad + num_up(sizeof(struct lone_arena), CHUNK_UNIT);
 
-	if (chunk_size_for(num_max(config->first_chunk, 1), 1) >
+	/* As arena_footprint() will count it, once there is an arena. */
+	const size_t red_zone = san_watching() ? SAN_RED_ZONE : 0;
+	const size_t first = num_up(num_add(num_max(config->first_chunk, 1), red_zone), 8);
+
+	if (chunk_size_for(first, num_max(config->min_align, 1)) >
 	    num_down(num_sub(size, before), CHUNK_UNIT)) {
 		if (config->on_oom != NULL)
 			config->on_oom(config->on_oom_ctx, num_max(config->first_chunk, 1));

@@ -15,8 +15,8 @@
 #define LARGEST_BLOCK ((size_t)1 << 30)
 
 /*
- * Sanitizers end the process by default when malloc(3) is asked for more than they can give. Tests ask for
- * that on purpose and want NULL.
+ * Sanitizers end the process by default when malloc(3) is asked for more than they can give.
+ * Tests ask for that on purpose and want NULL.
  */
 #if TEST_SANITIZED
 #define SANITIZER_HOOK __attribute__((used, visibility("default")))
@@ -42,7 +42,8 @@ const char *__msan_default_options(void)
 
 bool test_on_valgrind(void)
 {
-	const char *preload = getenv("LD_PRELOAD"); /* where valgrind puts its replacement of malloc(3) */
+	const char *preload =
+		getenv("LD_PRELOAD"); /* where valgrind puts its replacement of malloc(3) */
 
 	return preload != NULL && strstr(preload, "vgpreload") != NULL;
 }
@@ -66,7 +67,7 @@ size_t test_scale(size_t n)
 	return n < 10 ? 1 : n / 10;
 }
 
-/* --- a source that counts ------------------------------------------------------------------------------- */
+/* --- a source that counts --- */
 
 __attribute__((noreturn)) static void broken(const char *problem, const void *memory, size_t size)
 {
@@ -76,8 +77,8 @@ __attribute__((noreturn)) static void broken(const char *problem, const void *me
 
 static bool must_fail(const struct test_source *s, size_t size)
 {
-	const bool numbered = s->fail_at != 0 &&
-			      (s->fail_from ? s->acquires >= s->fail_at : s->acquires == s->fail_at);
+	const bool numbered = s->fail_at != 0 && (s->fail_from ? s->acquires >= s->fail_at
+							       : s->acquires == s->fail_at);
 
 	return numbered || size > LARGEST_BLOCK || (s->ceiling != 0 && s->held + size > s->ceiling);
 }
@@ -97,7 +98,8 @@ static void block_add(struct test_source *s, const struct test_block *block)
 }
 
 /* What a block of *size bytes is made of; lowers or raises *size as the test asked for. */
-static bool block_make(const struct test_source *s, struct test_block *block, size_t size, size_t align)
+static bool block_make(const struct test_source *s, struct test_block *block, size_t size,
+		       size_t align)
 {
 	const size_t told = size + s->give_more - (s->give_less < size ? s->give_less : size - 1);
 
@@ -117,7 +119,8 @@ static void *counting_acquire(void *ctx, size_t *size, size_t align)
 	void *memory = NULL;
 
 	if (*size == 0 || align == 0 || (align & (align - 1)) != 0 || align > 64)
-		broken("asked for no bytes, or for a strange alignment", (void *)(uintptr_t)align, *size);
+		broken("asked for no bytes, or for a strange alignment", (void *)(uintptr_t)align,
+		       *size);
 
 	pthread_mutex_lock(&s->lock);
 	s->acquires++;
@@ -189,7 +192,7 @@ void test_source_fail(struct test_source *s, size_t k, bool from)
 	s->fail_from = from;
 }
 
-/* --- misuse ---------------------------------------------------------------------------------------------- */
+/* --- misuse --- */
 
 static struct {
 	pthread_mutex_t lock;
@@ -244,8 +247,8 @@ const char *test_misuse_problem(void)
 void test_misuse_expect(const char *function)
 {
 	if (misuse.count != 1)
-		fail_msg("misuse of %s: reported %zu times (latest: %s: %s)", function, misuse.count,
-			 misuse.function, misuse.problem);
+		fail_msg("misuse of %s: reported %zu times (latest: %s: %s)", function,
+			 misuse.count, misuse.function, misuse.problem);
 	assert_string_equal(misuse.function, function);
 	assert_int_not_equal(strlen(misuse.problem), 0);
 	test_misuse_clear();
@@ -258,7 +261,8 @@ void test_misuse_end(void)
 }
 
 /* In the child: end in fn, with the default handler and stderr going into the pipe. */
-__attribute__((noreturn)) static void misuse_in_child(void (*fn)(void *), void *arg, const int pipe_ends[2])
+__attribute__((noreturn)) static void misuse_in_child(void (*fn)(void *), void *arg,
+						      const int pipe_ends[2])
 {
 	const struct rlimit no_core = {0, 0};
 
@@ -307,12 +311,15 @@ void test_misuse_aborts(void (*fn)(void *arg), void *arg, const char *expected_f
 	assert_int_equal(waitpid(child, &status, 0), child);
 
 	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT)
-		fail_msg("misuse of %s did not abort: status %d, stderr: %s", expected_function, status, text);
-	if (length == 0 || strchr(text, '\n') != text + length - 1 || strstr(text, expected_function) == NULL)
-		fail_msg("misuse of %s did not write its one line, but: %s", expected_function, text);
+		fail_msg("misuse of %s did not abort: status %d, stderr: %s", expected_function,
+			 status, text);
+	if (length == 0 || strchr(text, '\n') != text + length - 1 ||
+	    strstr(text, expected_function) == NULL)
+		fail_msg("misuse of %s did not write its one line, but: %s", expected_function,
+			 text);
 }
 
-/* --- bytes, pages, randomness ---------------------------------------------------------------------------- */
+/* --- bytes, pages, randomness --- */
 
 static unsigned char pattern(size_t i, uint32_t seed)
 {
@@ -334,8 +341,8 @@ bool test_verify(const void *p, size_t n, uint32_t seed)
 	for (size_t i = 0; i < n; i++) {
 		if (bytes[i] == pattern(i, seed))
 			continue;
-		fprintf(stderr, "%p, %zu bytes, seed %u: byte %zu is 0x%02x, not 0x%02x\n", p, n, seed, i,
-			bytes[i], pattern(i, seed));
+		fprintf(stderr, "%p, %zu bytes, seed %u: byte %zu is 0x%02x, not 0x%02x\n", p, n,
+			seed, i, bytes[i], pattern(i, seed));
 		return false;
 	}
 	return true;
@@ -348,7 +355,8 @@ bool test_all_bytes(const void *p, size_t n, unsigned char byte)
 	for (size_t i = 0; i < n; i++) {
 		if (bytes[i] == byte)
 			continue;
-		fprintf(stderr, "%p, %zu bytes: byte %zu is 0x%02x, not 0x%02x\n", p, n, i, bytes[i], byte);
+		fprintf(stderr, "%p, %zu bytes: byte %zu is 0x%02x, not 0x%02x\n", p, n, i,
+			bytes[i], byte);
 		return false;
 	}
 	return true;

@@ -3,12 +3,12 @@
 #define HERD_TESTS_SUPPORT_H
 
 /*
- * What the tests share: a source of memory that counts and fails on demand, a trap for misuse, patterns to
- * write into memory and find again, and the sizes of things under sanitizers. Include it first: it includes
- * what <cmocka.h> needs, and <cmocka.h>.
+ * What the tests share: a source of memory that counts and fails on demand, a trap for misuse,
+ * patterns to write into memory and find again, and the sizes of things under sanitizers. Include
+ * it first: it includes what <cmocka.h> needs, and <cmocka.h>.
  *
- * Functions that may run beside other threads (the source, test_fill(), test_verify()) call none of cmocka's
- * assertions.
+ * Functions that may run beside other threads (the source, test_fill(), test_verify()) call none
+ * of cmocka's assertions.
  */
 
 #ifndef _GNU_SOURCE
@@ -34,7 +34,8 @@
 #define __has_feature(x) 0
 #endif
 
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer) ||                           \
+	__has_feature(memory_sanitizer)
 #define TEST_RED_ZONES 1
 #else
 #define TEST_RED_ZONES 0
@@ -50,54 +51,59 @@
 #define TEST_SCALE(n) test_scale(n)
 size_t test_scale(size_t n);
 
-/* Whether the process runs slowly: under a sanitizer or valgrind, or with HERD_TEST_SLOW=1 in its environment. */
+/*
+ * Whether the process runs slowly: under a sanitizer or valgrind, or with HERD_TEST_SLOW=1 in its
+ * environment.
+ */
 bool test_is_slow(void);
 
 /* Whether the process runs under valgrind. */
 bool test_on_valgrind(void);
 
-/* Whether arenas keep red zones here (address and memory sanitizer, valgrind): adjacency and exact sums do
- * not hold then. */
+/*
+ * Whether arenas keep red zones here (address and memory sanitizer, valgrind): adjacency and
+ * exact sums do not hold then.
+ */
 bool test_red_zones(void);
 
-/* --- a source that counts ------------------------------------------------------------------------------- */
+/* --- a source that counts --- */
 
 struct test_block {
-	void *memory;  /* what was given */
-	void *base;    /* what malloc gave */
-	size_t size;   /* as told to the caller */
+	void *memory; /* what was given */
+	void *base;   /* what malloc gave */
+	size_t size;  /* as told to the caller */
 };
 
 /*
- * A source over malloc(3) that several threads may use. It knows every live block and aborts the process
- * when one is released twice, with another size, or was never given. Memory is given full of 0xA5, and
- * overwritten with 0x5A when it comes back.
+ * A source over malloc(3) that several threads may use. It knows every live block and aborts the
+ * process when one is released twice, with another size, or was never given. Memory is given full
+ * of 0xA5, and overwritten with 0x5A when it comes back.
  *
- * The members in the middle are set by tests, at any time when no other thread uses the source; those that
- * follow are counted here.
+ * The members in the middle are set by tests, at any time when no other thread uses the source;
+ * those that follow are counted here.
  */
 struct test_source {
 	herd_source_t source; /* hand &s.source to a configuration */
 
-	size_t fail_at;   /* the 1-based number of the call of acquire that fails; 0: none */
-	bool fail_from;   /* every call from fail_at on fails */
-	size_t ceiling;   /* refuse what would raise `held` above this; 0: none */
+	size_t fail_at;	  /* the 1-based number of the call of acquire that fails; 0: none */
+	bool fail_from;	  /* every call from fail_at on fails */
+	size_t ceiling;	  /* refuse what would raise `held` above this; 0: none */
 	size_t give_more; /* raise *size by so many bytes */
 	size_t give_less; /* lower *size by so many bytes */
 	size_t misalign;  /* move the memory given by so many bytes */
 
-	size_t asked;       /* the bytes that the latest call of acquire asked for */
-	size_t align;       /* and their alignment */
+	size_t asked;	    /* the bytes that the latest call of acquire asked for */
+	size_t align;	    /* and their alignment */
 	size_t acquires;    /* calls of acquire, those that failed included */
 	size_t failures;    /* of those, how many failed */
 	size_t releases;    /* calls of release */
-	size_t held;        /* bytes given and not released */
-	size_t peak;        /* highest `held` so far */
+	size_t held;	    /* bytes given and not released */
+	size_t peak;	    /* highest `held` so far */
 	size_t chunks_live; /* blocks given and not released */
 
 	pthread_mutex_t lock;
 	struct test_block *blocks; /* the live ones, `chunks_live` of them */
-	size_t room;               /* in `blocks` */
+	size_t room;		   /* in `blocks` */
 };
 
 void test_source_init(struct test_source *s);
@@ -108,12 +114,15 @@ void test_source_done(struct test_source *s);
 /* Fail the k-th call from now on, and with `from` all that follow; k = 0: fail none. */
 void test_source_fail(struct test_source *s, size_t k, bool from);
 
-/* --- misuse ---------------------------------------------------------------------------------------------- */
+/* --- misuse --- */
 
 /* Install a handler of misuse that records and returns. */
 void test_misuse_begin(void);
 
-/* What was recorded since test_misuse_begin(): how often, and the latest. Empty strings where there is none. */
+/*
+ * What was recorded since test_misuse_begin(): how often, and the latest. Empty strings where
+ * there is none.
+ */
 size_t test_misuse_count(void);
 const char *test_misuse_function(void);
 const char *test_misuse_problem(void);
@@ -121,18 +130,23 @@ const char *test_misuse_problem(void);
 /* Forget what was recorded. */
 void test_misuse_clear(void);
 
-/* Fail the test unless misuse was reported exactly once since the last clearing, by `function` and with a
- * sentence; then forget it. */
+/*
+ * Fail the test unless misuse was reported exactly once since the last clearing, by `function`
+ * and with a sentence; then forget it.
+ */
 void test_misuse_expect(const char *function);
 
 /* Put the former handler back. */
 void test_misuse_end(void);
 
-/* Run fn(arg) in a child with the default handler: the child must die of SIGABRT and have written exactly
- * one line to stderr, which contains expected_function. fn must not use cmocka's assertions. */
+/*
+ * Run fn(arg) in a child with the default handler: the child must die of SIGABRT and have written
+ * exactly one line to stderr, which contains expected_function. fn must not use cmocka's
+ * assertions.
+ */
 void test_misuse_aborts(void (*fn)(void *arg), void *arg, const char *expected_function);
 
-/* --- bytes, pages, randomness ---------------------------------------------------------------------------- */
+/* --- bytes, pages, randomness --- */
 
 /* Write a pattern that depends on seed and position. */
 void test_fill(void *p, size_t n, uint32_t seed);
@@ -148,7 +162,10 @@ bool test_is_aligned(const void *p, size_t align);
 /* Page faults of the process so far that needed no input or output. */
 size_t test_minflt(void);
 
-/* HERD_TEST_SEED from the environment, or one from the clock; printed, so that a failure can be repeated. */
+/*
+ * HERD_TEST_SEED from the environment, or one from the clock; printed, so that a failure can be
+ * repeated.
+ */
 uint64_t test_seed(const char *what);
 
 /* The next number of the sequence at *state, and one below n (n > 0). */

@@ -50,8 +50,8 @@ extern "C" {
 
 /**
  * An arena. The two members are for the inlined functions below and for nothing else: the next
- * free byte and the end of the room, both multiples of 8. Where `ptr == end` every
- * request becomes a call.
+ * free byte and the end of the room, both multiples of 8. Where `ptr == end` every request becomes
+ * a call.
  */
 struct bump {
 	char *ptr;
@@ -92,9 +92,8 @@ typedef struct bump_config_s {
  * Make an arena.
  *
  * @param config  NULL for the defaults; copied.
- * @return the arena, to be freed by bump_destroy(); or NULL with errno ENOMEM, or EINVAL:
- * min_align is
- *         not a power of two, first_chunk exceeds limit, a source lacks a function, a reserved
+ * @return the arena, to be freed by bump_destroy(); or NULL with errno ENOMEM, or EINVAL: min_align
+ *         is not a power of two, first_chunk exceeds limit, a source lacks a function, a reserved
  *         member is not zero.
  *
  * MT-Safe. Cost: one malloc(3) for the arena itself (less than 1 KiB, not counted in any limit); no
@@ -120,8 +119,7 @@ HERD_API bump_t *bump_new(const bump_config_t *config);
  * @param memory  any alignment
  * @param size    in bytes, of which at most BUMP_OVERHEAD are for the arena itself
  * @param config  NULL for the defaults. first_chunk asks for room in `memory`, and limit counts
- * only what
- *                comes from the source.
+ *                only what comes from the source: so these two can't contradict each other.
  * @return the arena, or NULL: ENOMEM where it (and first_chunk) does not fit; EINVAL as bump_new().
  *
  * MT-Safe. Cost: constant.
@@ -239,15 +237,12 @@ HERD_API void *bump_calloc(bump_t *bump, size_t n, size_t size);
 /** One T, uninitialised: `struct node *node = BUMP_NEW(bump, struct node);` */
 #define BUMP_NEW(bump, T) ((T *)bump_alloc_aligned((bump), sizeof(T), HERD_ALIGNOF(T)))
 
-/**
- * An array of n T, uninitialised and checked for overflow: `int *v = BUMP_NEW_ARRAY(bump, int,
- * n);`
- */
+/** n T, uninitialised and checked for overflow: `int *v = BUMP_NEW_ARRAY(bump, int, n);` */
 #define BUMP_NEW_ARRAY(bump, T, n) ((T *)bump_alloc_array((bump), (n), sizeof(T), HERD_ALIGNOF(T)))
 
 /**
- * A struct T whose flexible array `member` has n elements: `BUMP_NEW_FLEX(bump, struct text,
- * bytes, n)`
+ * A struct T whose flexible array `member` has n elements:
+ * `struct text *t = BUMP_NEW_FLEX(bump, struct text, bytes, n);`
  */
 #define BUMP_NEW_FLEX(bump, T, member, n)                                                          \
 	((T *)bump_alloc_flex((bump), sizeof(T), offsetof(T, member), (n),                         \
@@ -288,16 +283,21 @@ HERD_API char *bump_vasprintf(bump_t *bump, const char *format, va_list args) HE
  * @param old_size  its size, as it was asked for
  * @param align     of the result; where ptr is not aligned so and has to grow, it moves
  * @return the memory, its first min(old_size, new_size) bytes kept; or NULL (ENOMEM, EINVAL), and
- * ptr
- *         is as it was.
+ *         ptr is as it was.
  */
 HERD_API void *bump_realloc(bump_t *bump, void *ptr, size_t old_size, size_t new_size,
 			    size_t align);
 
-/** Change the size of an allocation in place or not at all. False: it would have to move. */
+/**
+ * Change the size of an allocation in place or not at all. False: it would have to move. Any allocation
+ * can grow into what its size was rounded up by.
+ */
 HERD_API bool bump_extend(bump_t *bump, void *ptr, size_t old_size, size_t new_size);
 
-/** Take the newest allocation back. True if ptr was the newest, and its bytes were taken back. */
+/**
+ * Take the newest allocation back. True if ptr was the newest, and its bytes were taken back. What has
+ * a chunk of its own is not taken back, nor resized in place, in a later checkout than its own.
+ */
 HERD_API bool bump_free_last(bump_t *bump, void *ptr, size_t size);
 
 /**
@@ -349,9 +349,8 @@ HERD_API bump_mark_t bump_mark(const bump_t *bump);
  * What grew in place after the mark loses that growth.
  *
  * @return 0; EINVAL where it is misuse: a mark of another arena, of an earlier checkout or of a
- * time
- *         before a reset; or an inner mark after its outer one was rewound, which is told as long
- *         as the arena has not grown past it.
+ *         time before a reset; or an inner mark after its outer one was rewound, which is told as
+ *         long as the arena has not grown past it.
  *
  * Cost: one step for each chunk that is freed.
  */
@@ -415,8 +414,8 @@ HERD_INLINE bump_scope_t bump_scope_enter_(bump_t *bump)
 HERD_API int bump_defer(bump_t *bump, void (*fn)(void *), void *arg);
 
 /**
- * The newest deferred fn(arg) will not run. False if there is none. Cost: one step for each
- * newer one.
+ * The newest deferred fn(arg) will not run. False if there is none. Also from a deferred function.
+ * Cost: one step for each newer one.
  */
 HERD_API bool bump_undefer(bump_t *bump, void (*fn)(void *), void *arg);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * min_align: every result of every function is aligned to at least that, in arenas of each least alignment
- * from 1 to 4096.
+ * min_align: every result of every function is aligned to at least that, in arenas of each least
+ * alignment from 1 to 4096.
  */
 
 #include "ways.h"
@@ -37,7 +37,8 @@ static void every_way_is_aligned_to_both(void **state)
 			for (size_t align = 1; align <= 2 * LARGEST; align *= 2)
 				for (size_t size = 0; size < TEST_SCALE(40); size++) {
 					char *const p = ways[w].call(f->bump, size, align);
-					expect_aligned(p, larger_of(least, ways[w].only_align), ways[w].name, size);
+					expect_aligned(p, larger_of(least, ways[w].only_align),
+						       ways[w].name, size);
 					if (ways[w].only_align == 0)
 						expect_aligned(p, align, ways[w].name, size);
 					memset(p, 0x77, size);

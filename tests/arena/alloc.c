@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Allocating: every size with every alignment in every way gives distinct, aligned memory, or says why not and
- * leaves the arena as it was.
+ * Allocating: every size with every alignment in every way gives distinct, aligned memory, or
+ * says why not and leaves the arena as it was.
  */
 
 #include "ways.h"
@@ -15,7 +15,8 @@ static size_t align_of(const struct way *way, size_t align)
 
 /* Calls check(f, way, size, align) for every way with every power of two up to LARGEST_ALIGN. */
 static void each_way(struct fixture *f, size_t size,
-		     void (*check)(struct fixture *f, const struct way *way, size_t size, size_t align))
+		     void (*check)(struct fixture *f, const struct way *way, size_t size,
+				   size_t align))
 {
 	for (size_t w = 0; w < ways_count; w++)
 		for (size_t align = 1; align <= LARGEST_ALIGN; align *= 2)
@@ -74,9 +75,11 @@ static void sizes_near_PTRDIFF_MAX_are_refused_at_every_alignment(void **state)
 
 static void the_operating_system_refuses_such_sizes_too(void **state)
 {
-	static const size_t sizes[] = {SIZE_MAX, SIZE_MAX - 15, SIZE_MAX - 4096, SIZE_MAX / 2 + 1, SIZE_MAX / 2,
-				       SIZE_MAX / 2 - 64, SIZE_MAX / 2 - 8192};
-	const herd_source_t *const sources[] = {&herd_source_os, &herd_source_malloc, &herd_source_none};
+	static const size_t sizes[] = {SIZE_MAX,	   SIZE_MAX - 15, SIZE_MAX - 4096,
+				       SIZE_MAX / 2 + 1,   SIZE_MAX / 2,  SIZE_MAX / 2 - 64,
+				       SIZE_MAX / 2 - 8192};
+	const herd_source_t *const sources[] = {&herd_source_os, &herd_source_malloc,
+						&herd_source_none};
 	struct fixture *f = *state;
 	bump_config_t config = fixture_config(f);
 
@@ -88,16 +91,30 @@ static void the_operating_system_refuses_such_sizes_too(void **state)
 	}
 }
 
-/* --- literal sizes and alignments: what the compiler folds ------------------------------------------------ */
+/* --- literal sizes and alignments: what the compiler folds --- */
 
-#define EACH_ALIGN(CALL, size)                                                                               \
-	CALL(size, 1) CALL(size, 2) CALL(size, 4) CALL(size, 8) CALL(size, 16) CALL(size, 32)                \
-	CALL(size, 64) CALL(size, 128) CALL(size, 1024) CALL(size, 4096) CALL(size, 8192)                    \
-	CALL(size, 65536) CALL(size, 1048576)
+/*
+ * CALL(size, align) for alignments that take each path: position aligned, to be aligned, above a
+ * page.
+ */
+#define EACH_ALIGN(CALL, size)                                                                     \
+	do {                                                                                       \
+		CALL(size, 1);                                                                     \
+		CALL(size, 2);                                                                     \
+		CALL(size, 4);                                                                     \
+		CALL(size, 8);                                                                     \
+		CALL(size, 16);                                                                    \
+		CALL(size, 32);                                                                    \
+		CALL(size, 64);                                                                    \
+		CALL(size, 1024);                                                                  \
+		CALL(size, 4096);                                                                  \
+		CALL(size, 8192);                                                                  \
+		CALL(size, 1048576);                                                               \
+	} while (0)
 
-#define REFUSED(size, align)                                                                                 \
-	errno = 0;                                                                                           \
-	fixture_expect_failure(f, bump_alloc_aligned(f->bump, (size), (align)), ENOMEM, (size));
+/* Resets errno after the failure that it expects. */
+#define REFUSED(size, align)                                                                       \
+	fixture_expect_failure(f, bump_alloc_aligned(f->bump, size, align), ENOMEM, size)
 
 static void literal_sizes_near_the_end_are_refused(void **state)
 {
@@ -106,22 +123,26 @@ static void literal_sizes_near_the_end_are_refused(void **state)
 	assert_non_null(bump_alloc(f->bump, 40));
 	const struct fixture_state before = fixture_state(f);
 
-	EACH_ALIGN(REFUSED, SIZE_MAX)
-	EACH_ALIGN(REFUSED, SIZE_MAX - 1)
-	EACH_ALIGN(REFUSED, SIZE_MAX - 6)
-	EACH_ALIGN(REFUSED, SIZE_MAX - 7)
-	EACH_ALIGN(REFUSED, SIZE_MAX - 8)
-	EACH_ALIGN(REFUSED, SIZE_MAX - 15)
-	EACH_ALIGN(REFUSED, SIZE_MAX - 4095)
-	EACH_ALIGN(REFUSED, SIZE_MAX - 4096)
-	EACH_ALIGN(REFUSED, SIZE_MAX - 1048576)
-	EACH_ALIGN(REFUSED, SIZE_MAX / 2)
-	EACH_ALIGN(REFUSED, SIZE_MAX / 2 - 7)
-	EACH_ALIGN(REFUSED, SIZE_MAX / 2 + 1)
+	errno = 0;
+	EACH_ALIGN(REFUSED, SIZE_MAX);
+	EACH_ALIGN(REFUSED, SIZE_MAX - 1);
+	EACH_ALIGN(REFUSED, SIZE_MAX - 6);
+	EACH_ALIGN(REFUSED, SIZE_MAX - 7);
+	EACH_ALIGN(REFUSED, SIZE_MAX - 8);
+	EACH_ALIGN(REFUSED, SIZE_MAX - 15);
+	EACH_ALIGN(REFUSED, SIZE_MAX - 4095);
+	EACH_ALIGN(REFUSED, SIZE_MAX - 4096);
+	EACH_ALIGN(REFUSED, SIZE_MAX - 1048576);
+	EACH_ALIGN(REFUSED, SIZE_MAX / 2);
+	EACH_ALIGN(REFUSED, SIZE_MAX / 2 - 7);
+	EACH_ALIGN(REFUSED, SIZE_MAX / 2 + 1);
 	fixture_expect_same(f, &before);
 }
 
-/* A literal allocation must be aligned, must lie above the previous one and must be written without harm. */
+/*
+ * A literal allocation must be aligned, must lie above the previous one and must be written
+ * without harm.
+ */
 static void expect_given(char *p, size_t size, size_t align)
 {
 	if (p == NULL || !test_is_aligned(p, align))
@@ -130,32 +151,34 @@ static void expect_given(char *p, size_t size, size_t align)
 	assert_true(test_verify(p, size, 7));
 }
 
-#define GIVEN(size, align) expect_given(bump_alloc_aligned(f->bump, (size), (align)), (size), (align));
+#define GIVEN(size, align) expect_given(bump_alloc_aligned(f->bump, size, align), size, align)
 
 static void literal_sizes_and_alignments_are_given(void **state)
 {
 	struct fixture *f = *state;
 
 	for (size_t round = 0; round < TEST_SCALE(100); round++) {
-		EACH_ALIGN(GIVEN, 0)
-		EACH_ALIGN(GIVEN, 1)
-		EACH_ALIGN(GIVEN, 7)
-		EACH_ALIGN(GIVEN, 8)
-		EACH_ALIGN(GIVEN, 9)
-		EACH_ALIGN(GIVEN, 24)
-		EACH_ALIGN(GIVEN, 4095)
-		EACH_ALIGN(GIVEN, 4096)
-		EACH_ALIGN(GIVEN, 4097)
-		EACH_ALIGN(GIVEN, 70000)
+		EACH_ALIGN(GIVEN, 0);
+		EACH_ALIGN(GIVEN, 1);
+		EACH_ALIGN(GIVEN, 7);
+		EACH_ALIGN(GIVEN, 8);
+		EACH_ALIGN(GIVEN, 9);
+		EACH_ALIGN(GIVEN, 24);
+		EACH_ALIGN(GIVEN, 4095);
+		EACH_ALIGN(GIVEN, 4096);
+		EACH_ALIGN(GIVEN, 4097);
+		EACH_ALIGN(GIVEN, 70000);
 		assert_int_equal(bump_reset(f->bump), 0);
 	}
 }
 
 /* With `left` bytes in the chunk, a literal size fits if and only if it is not more than that. */
-#define FITS(size, align, left)                                                                              \
-	leave_in_one_chunk(f, (left));                                                                       \
-	assert_non_null(bump_alloc_aligned(f->bump, (size), (align)));                                       \
-	expect_chunks(f, (size), (left));
+#define FITS(size, align, left)                                                                    \
+	do {                                                                                       \
+		leave_in_one_chunk(f, left);                                                       \
+		assert_non_null(bump_alloc_aligned(f->bump, size, align));                         \
+		expect_chunks(f, size, left);                                                      \
+	} while (0)
 
 static void leave_in_one_chunk(struct fixture *f, size_t left)
 {
@@ -179,28 +202,29 @@ static void a_literal_size_fits_exactly_or_goes_to_the_next_chunk(void **state)
 
 	if (test_red_zones())
 		skip();
-	FITS(8, 8, 0)
-	FITS(8, 1, 8)
-	FITS(1, 1, 8)
-	FITS(9, 1, 8)
-	FITS(16, 16, 16)
-	FITS(17, 8, 16)
-	FITS(24, 8, 24)
-	FITS(25, 8, 24)
-	FITS(32, 16, 32)
-	FITS(33, 16, 32)
-	FITS(1024, 8, 1024)
-	FITS(1025, 8, 1024)
-	FITS(2000, 8, 2000)
-	FITS(2001, 8, 2000)
+	FITS(8, 8, 0);
+	FITS(8, 1, 8);
+	FITS(1, 1, 8);
+	FITS(9, 1, 8);
+	FITS(16, 16, 16);
+	FITS(17, 8, 16);
+	FITS(24, 8, 24);
+	FITS(25, 8, 24);
+	FITS(32, 16, 32);
+	FITS(33, 16, 32);
+	FITS(1024, 8, 1024);
+	FITS(1025, 8, 1024);
+	FITS(2000, 8, 2000);
+	FITS(2001, 8, 2000);
 }
 
-/* --- what is given ------------------------------------------------------------------------------------------ */
+/* --- what is given --- */
 
 static void an_alignment_that_is_no_power_of_two_is_EINVAL(void **state)
 {
-	static const size_t wrong[] = {0,  3,   5,    6,    7,    9,        10,           12,          24,
-				       48, 100, 4095, 4097, 5000, SIZE_MAX, SIZE_MAX - 1, SIZE_MAX / 2};
+	static const size_t wrong[] = {
+		0,  3,	 5,    6,    7,	   9,	     10,	   12,		24,
+		48, 100, 4095, 4097, 5000, SIZE_MAX, SIZE_MAX - 1, SIZE_MAX / 2};
 	struct fixture *f = *state;
 
 	assert_non_null(bump_alloc(f->bump, 40));
@@ -212,7 +236,8 @@ static void an_alignment_that_is_no_power_of_two_is_EINVAL(void **state)
 			errno = 0;
 			const void *const p = ways[w].call(f->bump, 8, wrong[i]);
 			if (p != NULL || errno != EINVAL)
-				fail_msg("%s(8, %zu): %p, errno %d", ways[w].name, wrong[i], p, errno);
+				fail_msg("%s(8, %zu): %p, errno %d", ways[w].name, wrong[i], p,
+					 errno);
 			fixture_expect_failure(f, p, EINVAL, 8);
 		}
 	}
@@ -243,7 +268,8 @@ static void verify_pieces(const struct piece *pieces, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (!test_verify(pieces[i].p, pieces[i].size, (uint32_t)i))
-			fail_msg("piece %zu of %zu bytes by %s was overwritten", i, pieces[i].size, pieces[i].name);
+			fail_msg("piece %zu of %zu bytes by %s was overwritten", i, pieces[i].size,
+				 pieces[i].name);
 }
 
 /* One of each way at one alignment, all alive at the same time. */
@@ -324,7 +350,8 @@ static void a_size_of_zero_gives_distinct_pointers(void **state)
 			*(char *)seen[n] = (char)w;
 			for (size_t i = 0; i < n; i++)
 				if (seen[i] == seen[n])
-					fail_msg("%s(0, %zu) gave a pointer again", ways[w].name, align);
+					fail_msg("%s(0, %zu) gave a pointer again", ways[w].name,
+						 align);
 			n++;
 		}
 }
@@ -333,7 +360,7 @@ static void zero_elements_and_elements_of_no_size_are_allocations(void **state)
 {
 	struct fixture *f = *state;
 	const void *const p[] = {
-		bump_calloc(f->bump, 0, 8),         bump_calloc(f->bump, 8, 0),
+		bump_calloc(f->bump, 0, 8),	    bump_calloc(f->bump, 8, 0),
 		bump_alloc_array(f->bump, 0, 8, 8), bump_alloc_array(f->bump, 8, 0, 8),
 		BUMP_NEW_ARRAY(f->bump, int, 0),    bump_memdup(f->bump, NULL, 0, 1),
 		bump_calloc(f->bump, SIZE_MAX, 0),  bump_alloc_array(f->bump, 0, SIZE_MAX, 1),
@@ -385,7 +412,7 @@ static void memory_is_adjacent_and_rounded_to_8(void **state)
 	}
 }
 
-/* --- products and the typed macros ---------------------------------------------------------------------------- */
+/* --- products and the typed macros --- */
 
 static void expect_overflow(struct fixture *f, size_t n, size_t size)
 {
@@ -393,8 +420,10 @@ static void expect_overflow(struct fixture *f, size_t n, size_t size)
 	f->ooms = 0;
 	fixture_expect_failure(f, bump_calloc(f->bump, n, size), ENOMEM, SIZE_MAX);
 	for (size_t align = 1; align <= LARGEST_ALIGN; align *= 2) {
-		fixture_expect_failure(f, bump_alloc_array(f->bump, n, size, align), ENOMEM, SIZE_MAX);
-		fixture_expect_failure(f, bump_alloc_flex(f->bump, 16, 8, n, size, align), ENOMEM, SIZE_MAX);
+		fixture_expect_failure(f, bump_alloc_array(f->bump, n, size, align), ENOMEM,
+				       SIZE_MAX);
+		fixture_expect_failure(f, bump_alloc_flex(f->bump, 16, 8, n, size, align), ENOMEM,
+				       SIZE_MAX);
 	}
 }
 
@@ -425,8 +454,10 @@ static void typed_macros_check_the_product(void **state)
 
 	errno = 0;
 	fixture_expect_failure(f, BUMP_NEW_ARRAY(f->bump, uint64_t, many), ENOMEM, SIZE_MAX);
-	fixture_expect_failure(f, BUMP_NEW_ARRAY(f->bump, uint64_t, SIZE_MAX / 8 + 1), ENOMEM, SIZE_MAX);
-	fixture_expect_failure(f, BUMP_NEW_ARRAY(f->bump, uint64_t, SIZE_MAX / 8), ENOMEM, SIZE_MAX / 8 * 8);
+	fixture_expect_failure(f, BUMP_NEW_ARRAY(f->bump, uint64_t, SIZE_MAX / 8 + 1), ENOMEM,
+			       SIZE_MAX);
+	fixture_expect_failure(f, BUMP_NEW_ARRAY(f->bump, uint64_t, SIZE_MAX / 8), ENOMEM,
+			       SIZE_MAX / 8 * 8);
 }
 
 struct cache_line {
@@ -504,17 +535,23 @@ static void BUMP_NEW_FLEX_checks_the_sum(void **state)
 	struct fixture *f = *state;
 
 	errno = 0;
-	fixture_expect_failure(f, BUMP_NEW_FLEX(f->bump, struct text, bytes, SIZE_MAX), ENOMEM, SIZE_MAX);
-	fixture_expect_failure(f, BUMP_NEW_FLEX(f->bump, struct text, bytes, SIZE_MAX - 11), ENOMEM, SIZE_MAX);
-	fixture_expect_failure(f, BUMP_NEW_FLEX(f->bump, struct text, bytes, SIZE_MAX - 12), ENOMEM, SIZE_MAX);
-	fixture_expect_failure(f, BUMP_NEW_FLEX(f->bump, struct text, bytes, SIZE_MAX - 13), ENOMEM, SIZE_MAX - 1);
-	fixture_expect_failure(f, BUMP_NEW_FLEX(f->bump, struct table, values, SIZE_MAX / 8), ENOMEM, SIZE_MAX);
+	fixture_expect_failure(f, BUMP_NEW_FLEX(f->bump, struct text, bytes, SIZE_MAX), ENOMEM,
+			       SIZE_MAX);
+	fixture_expect_failure(f, BUMP_NEW_FLEX(f->bump, struct text, bytes, SIZE_MAX - 11), ENOMEM,
+			       SIZE_MAX);
+	fixture_expect_failure(f, BUMP_NEW_FLEX(f->bump, struct text, bytes, SIZE_MAX - 12), ENOMEM,
+			       SIZE_MAX);
+	fixture_expect_failure(f, BUMP_NEW_FLEX(f->bump, struct text, bytes, SIZE_MAX - 13), ENOMEM,
+			       SIZE_MAX - 1);
+	fixture_expect_failure(f, BUMP_NEW_FLEX(f->bump, struct table, values, SIZE_MAX / 8),
+			       ENOMEM, SIZE_MAX);
 }
 
 static void macros_evaluate_each_argument_once(void **state)
 {
 	struct fixture *f = *state;
-	bump_t *arenas[8] = {f->bump, f->bump, f->bump, f->bump, f->bump, f->bump, f->bump, f->bump};
+	bump_t *arenas[8] = {f->bump, f->bump, f->bump, f->bump,
+			     f->bump, f->bump, f->bump, f->bump};
 	bump_t **next = arenas;
 	size_t n = 1;
 

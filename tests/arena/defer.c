@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Deferred functions: newest first, each exactly once, while all that was allocated before is still readable.
+ * Deferred functions: newest first, each exactly once, while all that was allocated before is
+ * still readable.
  */
 
 #include "fixture.h"
@@ -57,7 +58,7 @@ static void expect_none_ran(void)
 	assert_int_equal(ran_count, 0);
 }
 
-/* --- when ----------------------------------------------------------------------------------------------------- */
+/* --- when --- */
 
 static void reset_runs_them_newest_first_and_once(void **state)
 {
@@ -154,7 +155,7 @@ static void many_rounds_of_marks_run_each_once(void **state)
 	}
 }
 
-/* --- what they see ---------------------------------------------------------------------------------------------- */
+/* --- what they see --- */
 
 /* A piece of memory whose content a deferred function checks. */
 struct witness {
@@ -243,7 +244,7 @@ static void marks_between_large_requests_run_the_right_ones(void **state)
 	assert_int_equal(verified, 4);
 }
 
-/* --- what they may do ------------------------------------------------------------------------------------------- */
+/* --- what they may do --- */
 
 struct inside {
 	bump_t *bump;
@@ -345,6 +346,35 @@ static void allocating_inside_is_misuse_and_fails_with_EINVAL(void **state)
 	expect_none_ran();
 }
 
+static const size_t sizes_inside[] = {1, 8, 9, 24, 1000, 100000};
+
+static void allocate_sizes_inside(void *arg)
+{
+	bump_t *const bump = arg;
+
+	errno = 0;
+	for (size_t i = 0; i < sizeof(sizes_inside) / sizeof(sizes_inside[0]); i++) {
+		count_inside(bump_alloc(bump, sizes_inside[i]));
+		count_inside(bump_alloc_aligned(bump, sizes_inside[i], 64));
+	}
+}
+
+static void allocating_inside_is_refused_at_every_position(void **state)
+{
+	struct fixture *f = *state;
+
+	given_inside = 0;
+	test_misuse_begin();
+	for (size_t size = 8; size <= 128; size += 8) {
+		assert_non_null(bump_alloc_aligned(f->bump, size, 8));
+		assert_int_equal(bump_defer(f->bump, allocate_sizes_inside, f->bump), 0);
+		assert_int_equal(bump_reset(f->bump), 0);
+		if (given_inside != 0)
+			fail_msg("behind %zu bytes a deferred function was given memory", size);
+	}
+	test_misuse_end();
+}
+
 static void after_they_ran_the_arena_works_as_before(void **state)
 {
 	struct fixture *f = *state;
@@ -382,7 +412,7 @@ static void looking_at_the_arena_inside_is_allowed(void **state)
 	assert_int_equal(in.runs, 1);
 }
 
-/* --- bump_undefer ------------------------------------------------------------------------------------------------- */
+/* --- bump_undefer --- */
 
 static void undefer_finds_the_newest_match(void **state)
 {
@@ -518,7 +548,7 @@ static void undefer_inside_finds_what_is_pending_and_not_itself(void **state)
 	assert_int_equal(ran[1], 1);
 }
 
-/* --- what fails ------------------------------------------------------------------------------------------------- */
+/* --- what fails --- */
 
 static void a_deferral_that_finds_no_memory_registers_nothing(void **state)
 {
@@ -582,6 +612,7 @@ int main(void)
 		DEFER_TEST(free_last_inside_does_nothing),
 		DEFER_TEST(free_last_inside_does_nothing_at_reset_and_destroy),
 		DEFER_TEST(allocating_inside_is_misuse_and_fails_with_EINVAL),
+		DEFER_TEST(allocating_inside_is_refused_at_every_position),
 		DEFER_TEST(after_they_ran_the_arena_works_as_before),
 		DEFER_TEST(looking_at_the_arena_inside_is_allowed),
 		DEFER_TEST(undefer_finds_the_newest_match),

@@ -101,7 +101,8 @@ void fixture_expect_failure(struct fixture *f, const void *result, int error, si
 	const size_t calls = error == ENOMEM ? 1 : 0;
 
 	if (result != NULL || seen != error)
-		fail_msg("%zu bytes: got %p and errno %d, not NULL and errno %d", size, result, seen, error);
+		fail_msg("%zu bytes: got %p and errno %d, not NULL and errno %d", size, result,
+			 seen, error);
 	if (f->ooms != calls)
 		fail_msg("%zu bytes, errno %d: on_oom was called %zu times", size, error, f->ooms);
 	if (calls != 0 && f->oom_size != size)

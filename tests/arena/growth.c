@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How an arena grows: chunks double up to max_chunk, a huge request does not inflate what follows, and a phase
- * that repeats asks the source for nothing.
+ * How an arena grows: chunks double up to max_chunk, a huge request does not inflate what
+ * follows, and a phase that repeats asks the source for nothing.
  */
 
 #include "fixture.h"
@@ -64,8 +64,8 @@ static void chunks_double_up_to_the_largest(void **state)
 		for (size_t i = 1; i < log.count; i++) {
 			const size_t twice = log.sizes[i - 1] * 2;
 			if (log.sizes[i] != (twice < most ? twice : most))
-				fail_msg("max_chunk %zu: chunk %zu has %zu bytes, the one before %zu", most, i,
-					 log.sizes[i], log.sizes[i - 1]);
+				fail_msg("max_chunk %zu: chunk %zu has %zu bytes, after %zu", most,
+					 i, log.sizes[i], log.sizes[i - 1]);
 		}
 		assert_true(log.sizes[0] <= most);
 	}
@@ -163,7 +163,7 @@ static void a_request_above_the_next_chunk_does_not_disturb_the_doubling(void **
 	fixture_close(f);
 }
 
-/* --- phases that repeat ------------------------------------------------------------------------------------------- */
+/* --- phases that repeat --- */
 
 /* A phase of small and large requests that depends on nothing but its seed. */
 static void run_phase(bump_t *bump, uint64_t seed, size_t largest)
@@ -192,7 +192,8 @@ static void a_repeated_phase_asks_the_source_for_nothing(void **state)
 			run_phase(f->bump, 42, largest[i]);
 			assert_int_equal(bump_reset(f->bump), 0);
 			if (f->source.acquires != acquires || f->source.releases != releases)
-				fail_msg("largest %zu: the source was asked in round %d", largest[i], round);
+				fail_msg("largest %zu: the source was asked in round %d",
+					 largest[i], round);
 		}
 	}
 }
@@ -230,7 +231,8 @@ static void a_repeated_phase_makes_no_page_fault(void **state)
 		assert_int_equal(bump_reset(f->bump), 0);
 	}
 	const size_t more = test_minflt() - faults;
-	if (more > 5) /* the kernel may move pages for reasons of its own; 20 phases touch thousands */
+	if (more >
+	    5) /* the kernel may move pages for reasons of its own; 20 phases touch thousands */
 		fail_msg("%zu page faults in 20 repeated phases", more);
 }
 

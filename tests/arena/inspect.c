@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Looking at an arena: statistics, capacity, ownership and the walk over chunks, and how they agree.
+ * Looking at an arena: statistics, capacity, ownership and the walk over chunks, and how they
+ * agree.
  */
 
 #include "fixture.h"
@@ -11,9 +12,11 @@ static void expect_consistent(const struct fixture *f, size_t least_used)
 	const bump_stats_t stats = fixture_stats(f->bump);
 
 	if (stats.used < least_used || stats.used > stats.capacity)
-		fail_msg("used %zu, of these asked for %zu, capacity %zu", stats.used, least_used, stats.capacity);
+		fail_msg("used %zu, of these asked for %zu, capacity %zu", stats.used, least_used,
+			 stats.capacity);
 	if (stats.reserved != f->source.held || stats.capacity > stats.reserved)
-		fail_msg("reserved %zu, held %zu, capacity %zu", stats.reserved, f->source.held, stats.capacity);
+		fail_msg("reserved %zu, held %zu, capacity %zu", stats.reserved, f->source.held,
+			 stats.capacity);
 	if (stats.peak != f->source.peak)
 		fail_msg("peak %zu, the source's %zu", stats.peak, f->source.peak);
 	if (stats.chunks > f->source.chunks_live)
@@ -23,7 +26,7 @@ static void expect_consistent(const struct fixture *f, size_t least_used)
 		assert_int_equal(stats.reserved_[i], 0);
 }
 
-/* --- bump_stats --------------------------------------------------------------------------------------------------- */
+/* --- bump_stats --- */
 
 static void an_arena_that_holds_nothing_has_no_figures(void **state)
 {
@@ -45,8 +48,10 @@ static void figures_agree_with_the_source_at_every_step(void **state)
 	size_t asked = 0;
 
 	for (size_t step = 0; step < TEST_SCALE(20000); step++) {
-		const size_t size = test_below(&random, 100) == 0 ? test_below(&random, 100000) : test_below(&random, 200);
-		assert_non_null(bump_alloc_aligned(f->bump, size, (size_t)1 << test_below(&random, 8)));
+		const size_t size = test_below(&random, 100) == 0 ? test_below(&random, 100000)
+								  : test_below(&random, 200);
+		assert_non_null(
+			bump_alloc_aligned(f->bump, size, (size_t)1 << test_below(&random, 8)));
 		asked += size;
 		expect_consistent(f, asked);
 		if (test_below(&random, 2000) == 0) {
@@ -69,7 +74,8 @@ static void used_is_the_sum_of_what_was_handed_out(void **state)
 		assert_non_null(bump_alloc_aligned(f->bump, size, 8));
 		sum += size;
 		if (fixture_stats(f->bump).used != sum)
-			fail_msg("%zu bytes were handed out, %zu are used", sum, fixture_stats(f->bump).used);
+			fail_msg("%zu bytes were handed out, %zu are used", sum,
+				 fixture_stats(f->bump).used);
 	}
 }
 
@@ -118,7 +124,7 @@ static void reserved_includes_headers_and_spare_chunks(void **state)
 	assert_int_equal(fixture_stats(f->bump).used, 0);
 }
 
-/* --- bump_capacity ------------------------------------------------------------------------------------------------ */
+/* --- bump_capacity --- */
 
 static void capacity_is_what_fits_without_the_source(void **state)
 {
@@ -153,7 +159,7 @@ static void capacity_falls_by_what_is_handed_out(void **state)
 	}
 }
 
-/* --- bump_owns ------------------------------------------------------------------------------------------------------ */
+/* --- bump_owns --- */
 
 static void every_byte_handed_out_is_owned(void **state)
 {
@@ -248,7 +254,7 @@ static void the_callers_memory_is_owned_once_handed_out(void **state)
 	fixture_close(f);
 }
 
-/* --- bump_each_chunk -------------------------------------------------------------------------------------------- */
+/* --- bump_each_chunk --- */
 
 struct walk {
 	size_t chunks, used, capacity;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Limits: exact to the byte, from 64 bytes up, and spare memory goes back before a request is refused.
+ * Limits: exact to the byte, from 64 bytes up, and spare memory goes back before a request is
+ * refused.
  */
 
 #include "fixture.h"
@@ -24,9 +25,11 @@ static void expect_within(const struct fixture *f, size_t limit)
 	const bump_stats_t stats = fixture_stats(f->bump);
 
 	if (f->source.peak > limit || stats.peak > limit)
-		fail_msg("limit %zu: %zu bytes were held, %zu reported", limit, f->source.peak, stats.peak);
+		fail_msg("limit %zu: %zu bytes were held, %zu reported", limit, f->source.peak,
+			 stats.peak);
 	if (stats.reserved != f->source.held)
-		fail_msg("limit %zu: %zu bytes are held, %zu reported", limit, f->source.held, stats.reserved);
+		fail_msg("limit %zu: %zu bytes are held, %zu reported", limit, f->source.held,
+			 stats.reserved);
 }
 
 /* Allocate `size` bytes until that is refused; the sum of what was given. */
@@ -70,7 +73,8 @@ static void all_of_a_limit_but_headers_can_be_used(void **state)
 		const size_t sum = take_all(f, 8, limit);
 		const size_t lost = HEADER * f->source.chunks_live + HEADER;
 		if (sum == 0 || sum + lost < limit)
-			fail_msg("limit %zu: %zu bytes were given in %zu chunks", limit, sum, f->source.chunks_live);
+			fail_msg("limit %zu: %zu bytes were given in %zu chunks", limit, sum,
+				 f->source.chunks_live);
 	}
 }
 
@@ -189,7 +193,8 @@ static void a_refused_request_disturbs_nothing(void **state)
 		f->ooms = 0;
 		errno = 0;
 		for (size_t over = 0; over < 100; over += 9)
-			fixture_expect_failure(f, bump_alloc_aligned(f->bump, limit + over, 1), ENOMEM, limit + over);
+			fixture_expect_failure(f, bump_alloc_aligned(f->bump, limit + over, 1),
+					       ENOMEM, limit + over);
 		fixture_expect_same(f, &before);
 		if (p != NULL)
 			assert_true(test_verify(p, 8, 5));
@@ -294,10 +299,14 @@ static void a_limit_counts_whole_pages_of_the_operating_system(void **state)
 		fixture_remake(f, &config);
 		while (bump_alloc(f->bump, 40) != NULL)
 			assert_true(fixture_stats(f->bump).reserved <= limit);
-		if (fixture_stats(f->bump).reserved > limit || fixture_stats(f->bump).reserved % 4096 != 0)
-			fail_msg("limit %zu: %zu bytes are held", limit, fixture_stats(f->bump).reserved);
-		if (limit >= 4096 && fixture_stats(f->bump).used < limit / 4096 * 4096 - 1000 && !test_red_zones())
-			fail_msg("limit %zu: only %zu bytes were given", limit, fixture_stats(f->bump).used);
+		if (fixture_stats(f->bump).reserved > limit ||
+		    fixture_stats(f->bump).reserved % 4096 != 0)
+			fail_msg("limit %zu: %zu bytes are held", limit,
+				 fixture_stats(f->bump).reserved);
+		if (limit >= 4096 && fixture_stats(f->bump).used < limit / 4096 * 4096 - 1000 &&
+		    !test_red_zones())
+			fail_msg("limit %zu: only %zu bytes were given", limit,
+				 fixture_stats(f->bump).used);
 	}
 }
 

@@ -19,7 +19,7 @@ static void rewind_to(bump_t *bump, bump_mark_t mark)
 	assert_int_equal(bump_rewind(bump, mark), 0);
 }
 
-/* --- bump_mark and bump_rewind ---------------------------------------------------------------------------------- */
+/* --- bump_mark and bump_rewind --- */
 
 static void rewinding_frees_what_came_after_and_nothing_else(void **state)
 {
@@ -144,7 +144,8 @@ static void large_requests_stand_beside_the_chunk_and_are_freed_too(void **state
 		char *const little = filled(f->bump, 10, 16);
 		char *const two = filled(f->bump, (size_t)3 << 20, 17);
 		rewind_to(f->bump, mark);
-		assert_false(bump_owns(f->bump, one) || bump_owns(f->bump, two) || bump_owns(f->bump, little));
+		assert_false(bump_owns(f->bump, one) || bump_owns(f->bump, two) ||
+			     bump_owns(f->bump, little));
 		assert_int_equal(fixture_stats(f->bump).used, used);
 		assert_true(test_verify(small, 50, 13));
 		assert_true(test_verify(large, (size_t)4 << 20, 14));
@@ -307,7 +308,7 @@ static void rewinding_works_in_the_callers_memory(void **state)
 	fixture_close(f);
 }
 
-/* --- BUMP_SCOPE --------------------------------------------------------------------------------------------------- */
+/* --- BUMP_SCOPE --- */
 
 static size_t used_of(const bump_t *bump)
 {
@@ -384,13 +385,14 @@ again:
 static void scopes_nest_on_one_line(void **state)
 {
 	struct fixture *f = *state;
-	const size_t used = used_of(f->bump);
+	bump_t *const b = f->bump;
+	const size_t used = used_of(b);
 
 	/* clang-format off */
-	{ BUMP_SCOPE(f->bump); filled(f->bump, 9, 1); { BUMP_SCOPE(f->bump); filled(f->bump, 9, 2); } filled(f->bump, 9, 3); }
-	{ BUMP_SCOPE(f->bump); BUMP_SCOPE(f->bump); filled(f->bump, 9, 4); }
+	{ BUMP_SCOPE(b); filled(b, 9, 1); { BUMP_SCOPE(b); filled(b, 9, 2); } filled(b, 9, 3); }
+	{ BUMP_SCOPE(b); BUMP_SCOPE(b); filled(b, 9, 4); }
 	/* clang-format on */
-	assert_int_equal(used_of(f->bump), used);
+	assert_int_equal(used_of(b), used);
 }
 
 static void scopes_of_two_arenas_do_not_meet(void **state)

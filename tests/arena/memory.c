@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Arenas in the caller's memory: bump_new_in() at all small sizes and misalignments, never a byte outside.
+ * Arenas in the caller's memory: bump_new_in() at all small sizes and misalignments, never a byte
+ * outside.
  */
 
 #include "fixture.h"
@@ -10,7 +11,10 @@
 
 static unsigned char field[GUARD + 64 + LARGEST + GUARD];
 
-/* The memory for an arena of `size` bytes, `offset` beyond a multiple of 64, with guards around it. */
+/*
+ * The memory for an arena of `size` bytes, `offset` beyond a multiple of 64, with guards around
+ * it.
+ */
 static unsigned char *prepare(size_t offset, size_t size)
 {
 	memset(field, 0x9D, sizeof(field));
@@ -27,10 +31,14 @@ static void expect_guards(const unsigned char *memory, size_t size)
 
 	if (!test_all_bytes(field, (size_t)(memory - field), 0x9D) ||
 	    !test_all_bytes(memory + size, (size_t)(end - (memory + size)), 0x9D))
-		fail_msg("%zu bytes at offset %zu: the arena wrote outside", size, (uintptr_t)memory % 64);
+		fail_msg("%zu bytes at offset %zu: the arena wrote outside", size,
+			 (uintptr_t)memory % 64);
 }
 
-/* Take all of an arena that can't grow, in pieces; what was given must lie inside. Returns the sum. */
+/*
+ * Take all of an arena that can't grow, in pieces; what was given must lie inside. Returns the
+ * sum.
+ */
 static size_t take_all(bump_t *bump, const unsigned char *memory, size_t size, size_t piece)
 {
 	unsigned char *pieces[512];
@@ -39,7 +47,8 @@ static size_t take_all(bump_t *bump, const unsigned char *memory, size_t size, s
 
 	while ((p = bump_alloc_aligned(bump, piece, 1)) != NULL) {
 		if (p < memory || p + piece > memory + size)
-			fail_msg("%p is outside of the %zu bytes at %p", (void *)p, size, (const void *)memory);
+			fail_msg("%p is outside of the %zu bytes at %p", (void *)p, size,
+				 (const void *)memory);
 		memset(p, 0xC3, piece);
 		assert_true(n < 512);
 		pieces[n++] = p;
@@ -64,7 +73,8 @@ static void use_and_destroy(unsigned char *memory, size_t size, const bump_confi
 	assert_int_equal(bump_reset(bump), 0);
 	const size_t given = take_all(bump, memory, size, 40);
 	if (!test_red_zones() && given + 40 + BUMP_OVERHEAD < size)
-		fail_msg("of %zu bytes at offset %zu only %zu were given", size, (uintptr_t)memory % 64, given);
+		fail_msg("of %zu bytes at offset %zu only %zu were given", size,
+			 (uintptr_t)memory % 64, given);
 	bump_destroy(bump);
 	expect_guards(memory, size);
 	memset(memory, 0x77, size);
@@ -93,10 +103,12 @@ static void BUMP_OVERHEAD_is_the_most_that_the_arena_needs(void **state)
 			config.first_chunk = room;
 			bump_t *const bump = bump_new_in(memory, size, &config);
 			if (bump == NULL)
-				fail_msg("%zu bytes at offset %zu have no room for %zu", size, offset, room);
+				fail_msg("%zu bytes at offset %zu have no room for %zu", size,
+					 offset, room);
 			char *const p = bump_alloc_aligned(bump, room, 1);
 			if (p == NULL)
-				fail_msg("%zu bytes at offset %zu: no %zu were given", size, offset, room);
+				fail_msg("%zu bytes at offset %zu: no %zu were given", size, offset,
+					 room);
 			memset(p, 0x3B, room);
 			bump_destroy(bump);
 			expect_guards(memory, size);
@@ -116,22 +128,28 @@ static size_t least_size(unsigned char *memory, const bump_config_t *config)
 	return 0;
 }
 
+static void expect_first_chunk(unsigned char *memory, const bump_config_t *config)
+{
+	const size_t first = config->first_chunk;
+	bump_t *const bump = bump_new_in(memory, least_size(memory, config), config);
+
+	const void *const p = bump_alloc_aligned(bump, first, 1);
+	bump_destroy(bump);
+	if (p == NULL)
+		fail_msg("first_chunk %zu, min_align %zu, offset %zu: no room", first,
+			 config->min_align, (uintptr_t)memory % 64);
+}
+
 static void a_first_chunk_that_was_promised_is_there(void **state)
 {
 	bump_config_t config = fixture_config(*state);
 
 	config.source = &herd_source_none;
-	for (size_t least = 1; least <= 256; least *= 2)
+	for (config.min_align = 1; config.min_align <= 256; config.min_align *= 2)
 		for (size_t first = 1; first <= 1500; first = first * 3 + 5)
 			for (size_t offset = 0; offset < 64; offset += 8) {
-				unsigned char *const memory = prepare(offset, LARGEST);
-				config.min_align = least;
 				config.first_chunk = first;
-				bump_t *const bump = bump_new_in(memory, least_size(memory, &config), &config);
-				if (bump_alloc_aligned(bump, first, 1) == NULL)
-					fail_msg("first_chunk %zu, least alignment %zu, offset %zu: no room", first,
-						 least, offset);
-				bump_destroy(bump);
+				expect_first_chunk(prepare(offset, LARGEST), &config);
 			}
 }
 
@@ -140,7 +158,8 @@ static void a_first_chunk_that_does_not_fit_is_ENOMEM(void **state)
 	struct fixture *f = *state;
 	bump_config_t config = fixture_config(f);
 	unsigned char *const memory = prepare(0, 2048);
-	static const size_t rooms[] = {2048, 2049, 4096, SIZE_MAX, SIZE_MAX - 15, SIZE_MAX / 2, SIZE_MAX - 2048};
+	static const size_t rooms[] = {2048,	      2049,	    4096,	    SIZE_MAX,
+				       SIZE_MAX - 15, SIZE_MAX / 2, SIZE_MAX - 2048};
 
 	for (size_t i = 0; i < sizeof(rooms) / sizeof(rooms[0]); i++) {
 		config.first_chunk = rooms[i];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Misuse of an arena: each is told to the handler, has no effect where the handler returns, and ends the process by
- * default. Broken sources are in sources.c, allocating in a deferred function in defer.c.
+ * Misuse of an arena: each is told to the handler, has no effect where the handler returns, and
+ * ends the process by default. Broken sources are in sources.c, allocating in a deferred function
+ * in defer.c.
  */
 
 #include "fixture.h"
@@ -42,7 +43,7 @@ static void expect_void(struct fixture *f, bump_mark_t mark)
 	filled(f->bump, 24, 99);
 }
 
-/* --- marks -------------------------------------------------------------------------------------------------------- */
+/* --- marks --- */
 
 static void rewinding_to_a_mark_of_another_arena(void **state)
 {
@@ -195,7 +196,10 @@ static void shrinking_below_an_inner_mark_is_no_misuse(void **state)
 	assert_int_equal(test_misuse_count(), 0);
 }
 
-/* The outer mark lies above the inner one, because an allocation shrank between them; it stays valid all the same. */
+/*
+ * The outer mark lies above the inner one, because an allocation shrank between them; it stays
+ * valid all the same.
+ */
 static void rewinding_an_inner_mark_does_not_void_its_outer_one(void **state)
 {
 	struct fixture *f = *state;
@@ -235,7 +239,7 @@ static void a_mark_of_an_arena_that_lived_at_the_same_address(void **state)
 	fixture_close(f);
 }
 
-/* --- reservations ------------------------------------------------------------------------------------------------- */
+/* --- reservations --- */
 
 static void expect_no_commit(struct fixture *f, void *start, size_t used, const char *what)
 {
@@ -350,7 +354,8 @@ static void committing_after_rewinding_freed_a_large_request(void **state)
 
 	filled(f->bump, 24, 40);
 	const bump_mark_t mark = bump_mark(f->bump);
-	filled(f->bump, (size_t)3 << 20, 41); /* stands beside the chunk: the position does not move */
+	filled(f->bump, (size_t)3 << 20,
+	       41); /* stands beside the chunk: the position does not move */
 	char *const r = bump_reserve(f->bump, 100, 1, NULL);
 	assert_int_equal(bump_rewind(f->bump, mark), 0);
 	expect_no_commit(f, r, 100, "after rewinding freed a large request");
@@ -388,7 +393,7 @@ static void committing_an_earlier_reservation(void **state)
 	assert_int_equal(test_misuse_count(), 0);
 }
 
-/* --- members of a herd ---------------------------------------------------------------------------------------------- */
+/* --- members of a herd --- */
 
 static void resetting_or_destroying_a_member_of_a_herd(void **state)
 {
@@ -408,7 +413,7 @@ static void resetting_or_destroying_a_member_of_a_herd(void **state)
 	assert_int_equal(test_misuse_count(), 0);
 }
 
-/* --- the handler ------------------------------------------------------------------------------------------------- */
+/* --- the handler --- */
 
 static void first_handler(const char *function, const char *problem)
 {
@@ -515,7 +520,7 @@ static void longjmp_out_of_the_handler_of_a_broken_source(void **state)
 	filled(f->bump, 100000, 37);
 }
 
-/* --- by default it ends the process ---------------------------------------------------------------------------------- */
+/* --- by default it ends the process --- */
 
 static void abort_by_mark(void *arg)
 {
@@ -570,7 +575,8 @@ static void herd_version_is_the_version_of_the_header(void **state)
 	char expected[64];
 
 	(void)state;
-	snprintf(expected, sizeof(expected), "%d.%d.%d", HERD_VERSION_MAJOR, HERD_VERSION_MINOR, HERD_VERSION_PATCH);
+	snprintf(expected, sizeof(expected), "%d.%d.%d", HERD_VERSION_MAJOR, HERD_VERSION_MINOR,
+		 HERD_VERSION_PATCH);
 	assert_string_equal(herd_version(), expected);
 }
 

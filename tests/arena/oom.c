@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Out of memory at every single acquire: a scenario of all functions runs again and again, and the source fails at
- * its k-th call, once or from there on, for every k. Nothing is lost, nothing earlier changes, on_oom is told once, and the
- * next smaller request works when the source gives again.
+ * Out of memory at every single acquire: a scenario of all functions runs again and again, and
+ * the source fails at its k-th call, once or from there on, for every k. Nothing is lost, nothing
+ * earlier changes, on_oom is told once, and the next smaller request works when the source gives
+ * again.
  */
 
 #include "fixture.h"
@@ -39,10 +40,11 @@ static void verify(const struct run *r, const char *after)
 {
 	for (size_t i = 0; i < r->count; i++)
 		if (!test_verify(r->pieces[i].p, r->pieces[i].size, (uint32_t)i))
-			fail_msg("after %s, piece %zu of %zu bytes has changed", after, i, r->pieces[i].size);
+			fail_msg("after %s, piece %zu of %zu bytes has changed", after, i,
+				 r->pieces[i].size);
 }
 
-/* --- the steps: each asks for `size` bytes in one way, and tells whether it was given them ------------------------- */
+/* --- the steps: each asks for `size` bytes in one way, and tells whether it was given them --- */
 
 static bool by_alloc(struct run *r, size_t size)
 {
@@ -75,7 +77,8 @@ struct text {
 
 static bool by_flex(struct run *r, size_t size)
 {
-	return keep(r, BUMP_NEW_FLEX(r->f->bump, struct text, bytes, size - sizeof(struct text)), size);
+	return keep(r, BUMP_NEW_FLEX(r->f->bump, struct text, bytes, size - sizeof(struct text)),
+		    size);
 }
 
 static char letters[1 << 16];
@@ -211,10 +214,11 @@ static const struct step {
 
 #define STEPS (sizeof(steps) / sizeof(steps[0]))
 
-/* --- a step that may fail ------------------------------------------------------------------------------------------ */
+/* --- a step that may fail --- */
 
 /* Spare memory may have gone back before the failure; all else must be as it was. */
-static void expect_as_before(const struct fixture *f, const struct fixture_state *before, const char *name)
+static void expect_as_before(const struct fixture *f, const struct fixture_state *before,
+			     const char *name)
 {
 	const struct fixture_state now = fixture_state(f);
 
@@ -223,7 +227,8 @@ static void expect_as_before(const struct fixture *f, const struct fixture_state
 	    now.capacity != before->capacity)
 		fail_msg("a failed %s has changed the arena", name);
 	if (now.stats.reserved != now.held || now.held > before->held)
-		fail_msg("a failed %s left %zu bytes held, %zu reported", name, now.held, now.stats.reserved);
+		fail_msg("a failed %s left %zu bytes held, %zu reported", name, now.held,
+			 now.stats.reserved);
 }
 
 static bool attempt(struct run *r, const struct step *step)
@@ -239,7 +244,8 @@ static bool attempt(struct run *r, const struct step *step)
 		return true;
 	}
 	if (errno != ENOMEM || f->ooms != 1)
-		fail_msg("%s failed: errno %d, on_oom called %zu times", step->name, errno, f->ooms);
+		fail_msg("%s failed: errno %d, on_oom called %zu times", step->name, errno,
+			 f->ooms);
 	if (step->size != 0 && f->oom_size != step->size)
 		fail_msg("%s: on_oom was told %zu, not %zu", step->name, f->oom_size, step->size);
 	if (f->source.failures == failures)
@@ -250,7 +256,10 @@ static bool attempt(struct run *r, const struct step *step)
 	return false;
 }
 
-/* After a failure: what fits in the chunk is given still, and the rest when the source gives again. */
+/*
+ * After a failure: what fits in the chunk is given still, and the rest when the source gives
+ * again.
+ */
 static void recover(struct run *r, const struct step *step)
 {
 	bump_t *const bump = r->f->bump;
@@ -340,7 +349,7 @@ static void the_source_fails_with_a_large_least_alignment(void **state)
 	every_acquire_fails(*state, &config, false);
 }
 
-/* --- particular failures --------------------------------------------------------------------------------------------- */
+/* --- particular failures --- */
 
 static void bump_new_fails_with_its_first_chunk_and_keeps_nothing(void **state)
 {
@@ -414,12 +423,13 @@ static void a_failed_realloc_of_a_large_one_keeps_it(void **state)
 	test_source_fail(&f->source, 1, true);
 	const struct fixture_state before = fixture_state(f);
 	errno = 0;
-	fixture_expect_failure(f, bump_realloc(f->bump, p, (size_t)3 << 20, (size_t)9 << 20, 1), ENOMEM, (size_t)9 << 20);
+	fixture_expect_failure(f, bump_realloc(f->bump, p, (size_t)3 << 20, (size_t)9 << 20, 1),
+			       ENOMEM, (size_t)9 << 20);
 	fixture_expect_same(f, &before);
 	assert_true(test_verify(p, (size_t)3 << 20, 3));
 }
 
-/* --- on_oom may longjmp ------------------------------------------------------------------------------------------------ */
+/* --- on_oom may longjmp --- */
 
 static jmp_buf escape;
 
@@ -453,10 +463,14 @@ static void expect_escape(struct run *r, const struct step *step)
 static void longjmp_out_of_on_oom_leaves_the_arena_as_it_was(void **state)
 {
 	static const struct step escaping[] = {
-		{"bump_alloc", by_alloc, 0, 1},         {"bump_alloc_aligned", by_alloc_aligned, 0, 1},
-		{"bump_calloc", by_calloc, 0, 1},       {"BUMP_NEW_ARRAY", by_array, 0, 1},
-		{"BUMP_NEW_FLEX", by_flex, 0, 1},       {"bump_vasprintf", by_vasprintf, 0, 1},
-		{"bump_reserve", by_reserve, 0, 1},     {"bump_realloc of NULL", by_realloc_of_null, 0, 1},
+		{"bump_alloc", by_alloc, 0, 1},
+		{"bump_alloc_aligned", by_alloc_aligned, 0, 1},
+		{"bump_calloc", by_calloc, 0, 1},
+		{"BUMP_NEW_ARRAY", by_array, 0, 1},
+		{"BUMP_NEW_FLEX", by_flex, 0, 1},
+		{"bump_vasprintf", by_vasprintf, 0, 1},
+		{"bump_reserve", by_reserve, 0, 1},
+		{"bump_realloc of NULL", by_realloc_of_null, 0, 1},
 		{"bump_realloc", by_realloc_of_the_newest, 0, 1},
 	};
 	struct fixture *f = *state;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Random programs against a model: every operation of the arena in random order, beside a list that knows every byte
- * that is allocated, every mark and every deferred function. Whatever the arena does, allocations never overlap, keep
- * their bytes, are owned, and what was deferred runs when it must.
+ * Random programs against a model: every operation of the arena in random order, beside a list
+ * that knows every byte that is allocated, every mark and every deferred function. Whatever the
+ * arena does, allocations never overlap, keep their bytes, are owned, and what was deferred runs
+ * when it must.
  *
  * HERD_TEST_SEED repeats a run.
  */
@@ -48,10 +49,10 @@ static struct model {
 	size_t next_defer;
 } model;
 
-#define BROKEN(...)                                                                                          \
-	do {                                                                                                 \
-		print_error("step %zu, %s: ", model.step, model.what);                                       \
-		fail_msg(__VA_ARGS__);                                                                       \
+#define BROKEN(...)                                                                                \
+	do {                                                                                       \
+		print_error("step %zu, %s: ", model.step, model.what);                             \
+		fail_msg(__VA_ARGS__);                                                             \
 	} while (0)
 
 static size_t below(size_t n)
@@ -79,7 +80,7 @@ static size_t random_align(void)
 	return (size_t)1 << (below(10) == 0 ? below(13) : below(6));
 }
 
-/* --- the model ------------------------------------------------------------------------------------------------------ */
+/* --- the model --- */
 
 static size_t at_least_one(size_t size)
 {
@@ -91,8 +92,8 @@ static void verify_piece(size_t i)
 	const struct piece *piece = &model.pieces[i];
 
 	if (!test_verify(piece->p, piece->size, piece->seed))
-		BROKEN("piece %zu of %zu, %zu bytes at %p, has changed", i, model.count, piece->size,
-		       (void *)piece->p);
+		BROKEN("piece %zu of %zu, %zu bytes at %p, has changed", i, model.count,
+		       piece->size, (void *)piece->p);
 }
 
 static void verify_all(void)
@@ -100,7 +101,8 @@ static void verify_all(void)
 	for (size_t i = 0; i < model.count; i++) {
 		const struct piece *piece = &model.pieces[i];
 		verify_piece(i);
-		if (!bump_owns(model.f->bump, piece->p) || !bump_owns(model.f->bump, piece->p + piece->size - 1))
+		if (!bump_owns(model.f->bump, piece->p) ||
+		    !bump_owns(model.f->bump, piece->p + piece->size - 1))
 			BROKEN("piece %zu at %p is not owned", i, (void *)piece->p);
 	}
 }
@@ -112,9 +114,10 @@ static void expect_apart(size_t i)
 
 	for (size_t j = 0; j < model.count; j++) {
 		const struct piece *other = &model.pieces[j];
-		if (j != i && piece->p < other->p + other->size && other->p < piece->p + piece->size)
-			BROKEN("%zu bytes at %p overlap %zu bytes at %p", piece->size, (void *)piece->p,
-			       other->size, (void *)other->p);
+		if (j != i && piece->p < other->p + other->size &&
+		    other->p < piece->p + piece->size)
+			BROKEN("%zu bytes at %p overlap %zu bytes at %p", piece->size,
+			       (void *)piece->p, other->size, (void *)other->p);
 	}
 }
 
@@ -124,7 +127,8 @@ static void rewrite(size_t i)
 	struct piece *piece = &model.pieces[i];
 
 	expect_apart(i);
-	if (!test_is_aligned(piece->p, piece->align) || !test_is_aligned(piece->p, bump_min_align(model.f->bump)))
+	if (!test_is_aligned(piece->p, piece->align) ||
+	    !test_is_aligned(piece->p, bump_min_align(model.f->bump)))
 		BROKEN("%p is not aligned to %zu", (void *)piece->p, piece->align);
 	piece->seed = ++model.seeds;
 	test_fill(piece->p, piece->size, piece->seed);
@@ -161,7 +165,7 @@ static void remove_newest(void)
 			model.points[m].count = model.count;
 }
 
-/* --- operations ----------------------------------------------------------------------------------------------------- */
+/* --- operations --- */
 
 static void op_alloc(void)
 {
@@ -252,7 +256,8 @@ static void op_realloc(void)
 		return;
 	const size_t i = some_piece();
 	const size_t align = below(4) == 0 ? random_align() : 1;
-	const size_t size = at_least_one(below(2) == 0 ? random_size() : below(2 * model.pieces[i].size + 1));
+	const size_t size =
+		at_least_one(below(2) == 0 ? random_size() : below(2 * model.pieces[i].size + 1));
 	struct piece *const piece = &model.pieces[i];
 	void *const p = bump_realloc(model.f->bump, piece->p, piece->size, size, align);
 
@@ -276,7 +281,8 @@ static void op_extend(void)
 	if (model.count == 0)
 		return;
 	const size_t i = some_piece();
-	const size_t size = at_least_one(below(2) == 0 ? random_size() : model.pieces[i].size + below(64));
+	const size_t size =
+		at_least_one(below(2) == 0 ? random_size() : model.pieces[i].size + below(64));
 	const bool grows = size > model.pieces[i].size;
 
 	verify_piece(i);
@@ -344,7 +350,7 @@ static void op_reserve(void)
 		add(p, used, align);
 }
 
-/* --- marks, deferred functions, resets -------------------------------------------------------------------------------- */
+/* --- marks, deferred functions, resets --- */
 
 static void note(void *arg)
 {
@@ -359,7 +365,8 @@ static void expect_ran_down_to(size_t left)
 		BROKEN("%zu functions ran, not %zu", model.ran_count, model.pending - left);
 	for (size_t i = 0; i < model.ran_count; i++)
 		if (model.ran[i] != model.defers[model.pending - 1 - i])
-			BROKEN("function %zu ran, not %zu", model.ran[i], model.defers[model.pending - 1 - i]);
+			BROKEN("function %zu ran, not %zu", model.ran[i],
+			       model.defers[model.pending - 1 - i]);
 	model.pending = left;
 	model.ran_count = 0;
 }
@@ -387,7 +394,8 @@ static void op_undefer(void)
 	if (!bump_undefer(model.f->bump, note, (void *)(uintptr_t)model.defers[i]))
 		BROKEN("deferred function %zu was not found", model.defers[i]);
 	model.pending--;
-	memmove(&model.defers[i], &model.defers[i + 1], (model.pending - i) * sizeof(model.defers[0]));
+	memmove(&model.defers[i], &model.defers[i + 1],
+		(model.pending - i) * sizeof(model.defers[0]));
 	for (size_t m = 0; m < model.marks; m++)
 		if (model.points[m].defers > i)
 			model.points[m].defers--;
@@ -434,7 +442,7 @@ static void op_reset(void)
 		BROKEN("%zu bytes are used after a reset", fixture_stats(model.f->bump).used);
 }
 
-/* --- programs ----------------------------------------------------------------------------------------------------------- */
+/* --- programs --- */
 
 static const struct op {
 	const char *name;
@@ -479,11 +487,13 @@ static void expect_figures(size_t of_the_caller)
 	for (size_t i = 0; i < model.count; i++)
 		sum += model.pieces[i].size;
 	if (stats.used < sum || stats.used > stats.capacity)
-		BROKEN("%zu bytes in pieces, %zu used, capacity %zu", sum, stats.used, stats.capacity);
+		BROKEN("%zu bytes in pieces, %zu used, capacity %zu", sum, stats.used,
+		       stats.capacity);
 	if (f->source.acquires == 0)
 		return; /* another source */
 	if (stats.reserved != f->source.held || stats.capacity > stats.reserved + of_the_caller)
-		BROKEN("reserved %zu, held %zu, capacity %zu", stats.reserved, f->source.held, stats.capacity);
+		BROKEN("reserved %zu, held %zu, capacity %zu", stats.reserved, f->source.held,
+		       stats.capacity);
 	if (limit != 0 && f->source.held > limit)
 		BROKEN("limit %zu, held %zu", limit, f->source.held);
 }
@@ -506,7 +516,8 @@ static void run_step(size_t of_the_caller)
 		expect_figures(of_the_caller);
 }
 
-static void run_program(struct fixture *f, const char *name, size_t steps, size_t largest, size_t of_the_caller)
+static void run_program(struct fixture *f, const char *name, size_t steps, size_t largest,
+			size_t of_the_caller)
 {
 	memset(&model, 0, sizeof(model));
 	model.f = f;
@@ -617,5 +628,6 @@ int main(void)
 		FIXTURE_TEST(in_the_callers_memory),
 	};
 
-	return cmocka_run_group_tests_name("arena: random programs keep every byte", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("arena: random programs keep every byte", tests, NULL,
+					   NULL);
 }

@@ -33,7 +33,7 @@ static char *filled(bump_t *bump, size_t size, uint32_t seed)
 	return p;
 }
 
-/* --- bump_realloc --------------------------------------------------------------------------------------------- */
+/* --- bump_realloc --- */
 
 static void realloc_of_NULL_allocates(void **state)
 {
@@ -106,7 +106,8 @@ static void shrinking_never_moves(void **state)
 			char *const newer = less % 2 == 0 ? filled(f->bump, 5, 10) : NULL;
 			for (size_t align = 1; align <= 4096; align *= 8)
 				if (bump_realloc(f->bump, p, size, less, align) != p)
-					fail_msg("%zu to %zu bytes, alignment %zu: moved", size, less, align);
+					fail_msg("%zu to %zu bytes, alignment %zu: moved", size,
+						 less, align);
 			assert_true(test_verify(p, less, 9));
 			if (newer != NULL)
 				assert_true(test_verify(newer, 5, 10));
@@ -125,7 +126,8 @@ static void shrinking_the_newest_gives_the_tail_back(void **state)
 		assert_ptr_equal(bump_realloc(f->bump, p, 1000, less, 1), p);
 		const size_t back = (1000 - less) / 8 * 8;
 		if (!test_red_zones() && fixture_stats(f->bump).used != used - back)
-			fail_msg("1000 to %zu: %zu bytes used, before %zu", less, fixture_stats(f->bump).used, used);
+			fail_msg("1000 to %zu: %zu bytes used, before %zu", less,
+				 fixture_stats(f->bump).used, used);
 		assert_true(bump_capacity(f->bump) >= capacity + back);
 		char *const next = filled(f->bump, 1000 - less, 12);
 		if (back >= 64)
@@ -199,9 +201,10 @@ static void zero_counts_as_one_byte_when_resized(void **state)
 
 static void growth_that_is_refused_leaves_all_as_it_was(void **state)
 {
-	static const size_t sizes[] = {SIZE_MAX,          SIZE_MAX - 1,      SIZE_MAX - 7,      SIZE_MAX - 8,
-				       SIZE_MAX - 4096,   SIZE_MAX / 2 + 1,  SIZE_MAX / 2,      SIZE_MAX / 2 - 7,
-				       SIZE_MAX / 2 - 48, (size_t)1 << 40,   (size_t)1 << 62,   SIZE_MAX / 4 * 3};
+	static const size_t sizes[] = {SIZE_MAX,	SIZE_MAX - 1,	  SIZE_MAX - 7,
+				       SIZE_MAX - 8,	SIZE_MAX - 4096,  SIZE_MAX / 2 + 1,
+				       SIZE_MAX / 2,	SIZE_MAX / 2 - 7, SIZE_MAX / 2 - 48,
+				       (size_t)1 << 40, (size_t)1 << 62,  SIZE_MAX / 4 * 3};
 	struct fixture *f = *state;
 
 	for (size_t newest = 0; newest < 2; newest++) {
@@ -213,8 +216,9 @@ static void growth_that_is_refused_leaves_all_as_it_was(void **state)
 			for (size_t align = 1; align <= (size_t)1 << 20; align *= 2) {
 				errno = 0;
 				f->ooms = 0;
-				fixture_expect_failure(f, bump_realloc(f->bump, p, 100, sizes[i], align), ENOMEM,
-						     sizes[i]);
+				fixture_expect_failure(
+					f, bump_realloc(f->bump, p, 100, sizes[i], align), ENOMEM,
+					sizes[i]);
 				assert_false(bump_extend(f->bump, p, 100, sizes[i]));
 				assert_int_equal(f->ooms, 0);
 			}
@@ -232,8 +236,10 @@ static void realloc_to_a_wrong_alignment_is_EINVAL(void **state)
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		errno = 0;
-		fixture_expect_failure(f, bump_realloc(f->bump, p, 100, 200, wrong[i]), EINVAL, 200);
-		fixture_expect_failure(f, bump_realloc(f->bump, NULL, 0, 200, wrong[i]), EINVAL, 200);
+		fixture_expect_failure(f, bump_realloc(f->bump, p, 100, 200, wrong[i]), EINVAL,
+				       200);
+		fixture_expect_failure(f, bump_realloc(f->bump, NULL, 0, 200, wrong[i]), EINVAL,
+				       200);
 	}
 	fixture_expect_same(f, &before);
 	assert_true(test_verify(p, 100, 21));
@@ -252,7 +258,7 @@ static void what_has_a_chunk_of_its_own_keeps_its_bytes_when_it_grows(void **sta
 	}
 }
 
-/* --- bump_extend ------------------------------------------------------------------------------------------------ */
+/* --- bump_extend --- */
 
 static void extend_grows_the_newest_in_place(void **state)
 {
@@ -309,7 +315,7 @@ static void extend_shrinks_in_place(void **state)
 	assert_true(test_verify(p, 40, 30));
 }
 
-/* --- bump_free_last --------------------------------------------------------------------------------------------- */
+/* --- bump_free_last --- */
 
 static void the_newest_is_taken_back(void **state)
 {
@@ -415,7 +421,7 @@ static void what_is_older_than_a_large_request_is_not_the_newest_after_rewinding
 	assert_true(test_verify(one, size, 53));
 }
 
-/* --- bump_reserve and bump_commit ------------------------------------------------------------------------------- */
+/* --- bump_reserve and bump_commit --- */
 
 static void a_reservation_gives_room_and_allocates_nothing(void **state)
 {
@@ -581,5 +587,6 @@ int main(void)
 		RESIZE_TEST(a_large_reservation_that_is_hardly_used_costs_little),
 	};
 
-	return cmocka_run_group_tests_name("arena: growing, shrinking, taking back", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("arena: growing, shrinking, taking back", tests, NULL,
+					   NULL);
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where memory comes from: the three ready-made sources, and what a source of one's own may do, down to giving
- * more, less or misaligned memory.
+ * Where memory comes from: the three ready-made sources, and what a source of one's own may do,
+ * down to giving more, less or misaligned memory.
  */
 
 #include "fixture.h"
 
-/* --- ready-made ------------------------------------------------------------------------------------------------- */
+/* --- ready-made --- */
 
 static void use_source(struct fixture *f, const herd_source_t *source)
 {
@@ -17,7 +17,8 @@ static void use_source(struct fixture *f, const herd_source_t *source)
 	for (int round = 0; round < 3; round++) {
 		char *p[40];
 		for (size_t i = 0; i < 40; i++) {
-			p[i] = bump_alloc_aligned(f->bump, (i * i * i * 13) + 1, (size_t)1 << (i % 13));
+			p[i] = bump_alloc_aligned(f->bump, (i * i * i * 13) + 1,
+						  (size_t)1 << (i % 13));
 			assert_non_null(p[i]);
 			test_fill(p[i], (i * i * i * 13) + 1, (uint32_t)i);
 		}
@@ -81,7 +82,7 @@ static void the_source_none_never_gives_anything(void **state)
 	assert_int_equal(fixture_stats(f->bump).reserved, 0);
 }
 
-/* --- giving more ------------------------------------------------------------------------------------------------ */
+/* --- giving more --- */
 
 static void a_source_may_give_more(void **state)
 {
@@ -151,7 +152,8 @@ static void a_raise_that_the_limit_forbids_goes_back_and_is_refused(void **state
 	const size_t acquires = f->source.acquires;
 	fixture_expect_failure(f, bump_alloc(f->bump, 5000), ENOMEM, 5000);
 	assert_true(f->source.acquires > acquires);
-	assert_int_equal(f->source.releases, f->source.acquires - f->source.failures - f->source.chunks_live);
+	assert_int_equal(f->source.releases,
+			 f->source.acquires - f->source.failures - f->source.chunks_live);
 	fixture_expect_same(f, &before);
 	assert_true(test_verify(p, 100, 2));
 
@@ -172,7 +174,7 @@ static void no_misuse_is_reported_for_a_raise(void **state)
 	test_misuse_end();
 }
 
-/* --- failing in strange ways ------------------------------------------------------------------------------------ */
+/* --- failing in strange ways --- */
 
 static void *raise_and_fail(void *ctx, size_t *size, size_t align)
 {
@@ -200,7 +202,10 @@ static void a_source_that_raises_and_fails_has_given_nothing(void **state)
 	assert_int_equal(fixture_stats(f->bump).peak, 0);
 }
 
-/* The one request of `size` bytes that meets a source which breaks the contract, and those before and after it. */
+/*
+ * The one request of `size` bytes that meets a source which breaks the contract, and those before
+ * and after it.
+ */
 static void expect_source_misuse(struct fixture *f, size_t size)
 {
 	char *const p = bump_alloc(f->bump, 100);
@@ -215,8 +220,8 @@ static void expect_source_misuse(struct fixture *f, size_t size)
 	f->ooms = 0;
 	fixture_expect_failure(f, bump_alloc(f->bump, size), EINVAL, size);
 	if (test_misuse_count() != 1 || strncmp(test_misuse_function(), "bump_", 5) != 0)
-		fail_msg("%zu bytes less, misaligned by %zu: misuse told %zu times, by %s", give_less, misalign,
-			 test_misuse_count(), test_misuse_function());
+		fail_msg("%zu bytes less, misaligned by %zu: misuse told %zu times, by %s",
+			 give_less, misalign, test_misuse_count(), test_misuse_function());
 	assert_int_not_equal(strlen(test_misuse_problem()), 0);
 	test_misuse_end();
 	fixture_expect_same(f, &before);
@@ -316,7 +321,7 @@ static void by_default_a_broken_source_ends_the_process(void **state)
 	test_misuse_aborts(misaligned_memory_aborts, *state, "bump_");
 }
 
-/* --- what it is asked for --------------------------------------------------------------------------------------- */
+/* --- what it is asked for --- */
 
 static void a_source_is_asked_for_at_most_64_alignment(void **state)
 {

@@ -19,7 +19,7 @@ static int make_letters(void **state)
 	return 0;
 }
 
-/* --- bump_memdup ------------------------------------------------------------------------------------------------ */
+/* --- bump_memdup --- */
 
 static void memdup_copies_bytes_at_an_alignment(void **state)
 {
@@ -58,7 +58,7 @@ static void memdup_copies_from_the_arena_itself(void **state)
 	}
 }
 
-/* --- bump_strdup and bump_strndup ------------------------------------------------------------------------------- */
+/* --- bump_strdup and bump_strndup --- */
 
 static void strdup_copies_a_string_of_any_length(void **state)
 {
@@ -93,7 +93,8 @@ static void strndup_copies_at_most_n_bytes_and_adds_a_NUL(void **state)
 static char *last_page(size_t *size)
 {
 	*size = (size_t)sysconf(_SC_PAGESIZE);
-	char *const pages = mmap(NULL, 2 * *size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *const pages =
+		mmap(NULL, 2 * *size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(pages, MAP_FAILED);
 	assert_int_equal(mprotect(pages + *size, *size, PROT_NONE), 0);
 	return pages;
@@ -147,17 +148,17 @@ static void copies_are_as_large_as_they_must_be(void **state)
 	}
 }
 
-/* --- bump_asprintf ---------------------------------------------------------------------------------------------- */
+/* --- bump_asprintf --- */
 
 static void asprintf_prints_what_sprintf_prints(void **state)
 {
 	struct fixture *f = *state;
 	char expected[256];
 
-	snprintf(expected, sizeof(expected), "%d %s %5.2f %c %p %#lx %-8s| %%", -42, "text", 3.14159, 'c',
-		 (void *)letters, 0xBEEFul, "left");
-	assert_string_equal(bump_asprintf(f->bump, "%d %s %5.2f %c %p %#lx %-8s| %%", -42, "text", 3.14159, 'c',
-					  (void *)letters, 0xBEEFul, "left"),
+	snprintf(expected, sizeof(expected), "%d %s %5.2f %c %p %#lx %-8s| %%", -42, "text",
+		 3.14159, 'c', (void *)letters, 0xBEEFul, "left");
+	assert_string_equal(bump_asprintf(f->bump, "%d %s %5.2f %c %p %#lx %-8s| %%", -42, "text",
+					  3.14159, 'c', (void *)letters, 0xBEEFul, "left"),
 			    expected);
 	assert_string_equal(bump_asprintf(f->bump, "%s", ""), "");
 }
@@ -189,7 +190,8 @@ static void print_at_the_end(struct fixture *f, size_t length, size_t left)
 	if (strlen(text) != length || memcmp(text, letters, length) != 0)
 		fail_msg("%zu letters with %zu bytes left: %s", length, left, text);
 	if (!test_red_zones() && fixture_stats(f->bump).chunks != chunks + (length + 1 > left))
-		fail_msg("%zu letters with %zu bytes left: %zu chunks", length, left, fixture_stats(f->bump).chunks);
+		fail_msg("%zu letters with %zu bytes left: %zu chunks", length, left,
+			 fixture_stats(f->bump).chunks);
 
 	char *const next = bump_alloc_aligned(f->bump, 40, 1);
 	memset(next, 0xEE, 40);
@@ -264,13 +266,14 @@ static void vasprintf_prints_its_list_whether_or_not_it_has_to_grow(void **state
 		assert_int_equal(bump_reset(f->bump), 0);
 		assert_non_null(bump_alloc(f->bump, 8));
 		fixture_leave(f->bump, left);
-		char *const text = print_list(f->bump, "%d-%s-%.1f-%d", 12345678, "abcdefgh", 0.5, 9);
+		char *const text =
+			print_list(f->bump, "%d-%s-%.1f-%d", 12345678, "abcdefgh", 0.5, 9);
 		assert_non_null(text);
 		assert_string_equal(text, "12345678-abcdefgh-0.5-9");
 	}
 }
 
-/* --- what fails ------------------------------------------------------------------------------------------------- */
+/* --- what fails --- */
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
@@ -278,7 +281,8 @@ static void vasprintf_prints_its_list_whether_or_not_it_has_to_grow(void **state
 static void what_vsnprintf_refuses_is_passed_on(void **state)
 {
 	static const wchar_t strange[] = {(wchar_t)0x7FFFFFFF, 0};
-	const char *volatile const too_wide = "%.2147483648d"; /* hidden from the compiler, which would refuse it too */
+	const char *volatile const too_wide =
+		"%.2147483648d"; /* hidden from the compiler, which would refuse it too */
 	struct fixture *f = *state;
 	char *const first = bump_strdup(f->bump, "first");
 	const struct fixture_state before = fixture_state(f);

@@ -2,17 +2,12 @@
 /*
  * Every way to ask an arena for bytes; ways.h says what for.
  *
- * The inlined functions are called with arguments that the compiler can't know (one path), through a pointer
- * (the library's out-of-line definition) and with a literal alignment (another path). Literal sizes are in
- * alloc.c.
+ * The inlined functions are called with arguments that the compiler can't know (one path),
+ * through a pointer (the library's out-of-line definition) and with a literal alignment (another
+ * path). Literal sizes are in alloc.c.
  */
 
 #include "ways.h"
-
-#define LITERAL_ALIGNS(CASE)                                                                             \
-	CASE(1) CASE(2) CASE(4) CASE(8) CASE(16) CASE(32) CASE(64) CASE(128) CASE(256) CASE(512)         \
-	CASE(1024) CASE(2048) CASE(4096) CASE(8192) CASE(16384) CASE(32768) CASE(65536) CASE(131072)     \
-	CASE(262144) CASE(524288) CASE(1048576)
 
 #define HERE __attribute__((noinline)) static
 
@@ -23,15 +18,36 @@ HERE void *aligned(bump_t *bump, size_t size, size_t align)
 
 HERE void *literal_align(bump_t *bump, size_t size, size_t align)
 {
+#define CASE(n)                                                                                    \
+	case (size_t)1 << n:                                                                       \
+		return bump_alloc_aligned(bump, size, (size_t)1 << n)
+
 	switch (align) {
-#define CASE(n)                                                                                          \
-	case n:                                                                                          \
-		return bump_alloc_aligned(bump, size, n);
-		LITERAL_ALIGNS(CASE)
-#undef CASE
+		CASE(0);
+		CASE(1);
+		CASE(2);
+		CASE(3);
+		CASE(4);
+		CASE(5);
+		CASE(6);
+		CASE(7);
+		CASE(8);
+		CASE(9);
+		CASE(10);
+		CASE(11);
+		CASE(12);
+		CASE(13);
+		CASE(14);
+		CASE(15);
+		CASE(16);
+		CASE(17);
+		CASE(18);
+		CASE(19);
+		CASE(20);
 	default:
 		return bump_alloc_aligned(bump, size, align);
 	}
+#undef CASE
 }
 
 static void *(*volatile out_of_line_alloc)(bump_t *, size_t, size_t) = bump_alloc_aligned;

@@ -3,7 +3,8 @@
 #define HERD_TESTS_ARENA_WAYS_H
 
 /*
- * Every way to ask an arena for bytes, behind one signature, so that a test can say "every function".
+ * Every way to ask an arena for bytes, behind one signature, so that a test can say "every
+ * function".
  */
 
 #include "fixture.h"
@@ -11,7 +12,7 @@
 struct way {
 	const char *name;
 	void *(*call)(bump_t *bump, size_t size, size_t align);
-	size_t only_align; /* the alignment that the function has by itself; 0: the one that is asked for */
+	size_t only_align; /* the alignment that the function has by itself; 0: as asked for */
 };
 
 extern const struct way ways[];

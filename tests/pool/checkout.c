@@ -51,7 +51,8 @@ static void a_contradictory_configuration_is_EINVAL(void **state)
 
 	refused((herd_config_t){.bump.min_align = 3}, "min_align 3");
 	refused((herd_config_t){.bump.min_align = SIZE_MAX}, "min_align SIZE_MAX");
-	refused((herd_config_t){.bump = {.first_chunk = 4097, .limit = 4096}}, "first_chunk > limit");
+	refused((herd_config_t){.bump = {.first_chunk = 4097, .limit = 4096}},
+		"first_chunk > limit");
 	refused((herd_config_t){.bump.source = &no_acquire}, "no acquire");
 	refused((herd_config_t){.bump.source = &no_release}, "no release");
 	for (size_t i = 0; i < 4; i++) {
@@ -511,7 +512,8 @@ static void members_never_exceed_the_threads_alive_at_once(void **state)
 	const herd_stats_t stats = pool_stats(pool.herd);
 	assert_int_equal(stats.out, 0);
 	if (stats.members > 4)
-		fail_msg("%zu threads, 4 alive at once, left %zu members", waves * 4, stats.members);
+		fail_msg("%zu threads, 4 alive at once, left %zu members", waves * 4,
+			 stats.members);
 	pool_end(&pool);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What deferred functions may not do: allocate from their arena, or call a function of their herd; and what
- * they may. However they come to run: by a rewind, a discard, a reset or a destroy.
+ * What deferred functions may not do: allocate from their arena, or call a function of their herd;
+ * and what they may. However they come to run: by a rewind, a discard, a reset or a destroy.
  */
 
 #include "pool.h"
@@ -9,7 +9,7 @@
 struct stage {
 	struct pool pool;
 	struct pool other;
-	bump_t *bump;    /* what the function was deferred in */
+	bump_t *bump;	 /* what the function was deferred in */
 	bump_t *sibling; /* another member of its herd, put back */
 	bump_t *lone;
 	void *memory; /* of `bump`, from before the function was registered */
@@ -76,8 +76,10 @@ struct way {
 	void (*run)(struct stage *stage);
 };
 
-static const struct way ways[] = {
-	{"rewind", by_rewind}, {"discard", by_discard}, {"reset", by_reset}, {"destroy", by_destroy}};
+static const struct way ways[] = {{"rewind", by_rewind},
+				  {"discard", by_discard},
+				  {"reset", by_reset},
+				  {"destroy", by_destroy}};
 
 enum { WAYS = sizeof(ways) / sizeof(ways[0]) };
 
@@ -231,13 +233,26 @@ struct wrong {
 };
 
 static const struct wrong wrongs[] = {
-	{alloc, "bump_alloc"},        {alloc_aligned, "bump_alloc"},   {calloc_, "bump_calloc"},
-	{strdup_, "bump_strdup"},     {asprintf_, "bump_asprintf"},    {realloc_, "bump_realloc"},
-	{reserve, "bump_reserve"},    {defer, "bump_defer"},           {get, "herd_get"},
-	{try_get, "herd_try_get"},    {put, "herd_put"},               {discard, "herd_discard"},
-	{reset, "herd_reset"},        {destroy, "herd_destroy"},       {trim, "herd_trim"},
-	{warm, "herd_warm"},          {set_limit, "herd_set_limit"},   {stats, "herd_stats"},
-	{owns, "herd_owns"},          {each_chunk, "herd_each_chunk"},
+	{alloc, "bump_alloc"},
+	{alloc_aligned, "bump_alloc"},
+	{calloc_, "bump_calloc"},
+	{strdup_, "bump_strdup"},
+	{asprintf_, "bump_asprintf"},
+	{realloc_, "bump_realloc"},
+	{reserve, "bump_reserve"},
+	{defer, "bump_defer"},
+	{get, "herd_get"},
+	{try_get, "herd_try_get"},
+	{put, "herd_put"},
+	{discard, "herd_discard"},
+	{reset, "herd_reset"},
+	{destroy, "herd_destroy"},
+	{trim, "herd_trim"},
+	{warm, "herd_warm"},
+	{set_limit, "herd_set_limit"},
+	{stats, "herd_stats"},
+	{owns, "herd_owns"},
+	{each_chunk, "herd_each_chunk"},
 };
 
 #define WRONGS (sizeof(wrongs) / sizeof(wrongs[0]))
@@ -252,8 +267,8 @@ static void wrong_is_reported(const struct wrong *wrong, const struct way *way)
 	test_misuse_end();
 	if (test_misuse_count() != 1 ||
 	    strncmp(test_misuse_function(), wrong->function, strlen(wrong->function)) != 0)
-		fail_msg("%s in a %s: %zu reports, the latest by \"%s\"", wrong->function, way->name,
-			 test_misuse_count(), test_misuse_function());
+		fail_msg("%s in a %s: %zu reports, the latest by \"%s\"", wrong->function,
+			 way->name, test_misuse_count(), test_misuse_function());
 	if (stage.error != EINVAL)
 		fail_msg("%s in a %s: failed with %d, not with EINVAL", wrong->function, way->name,
 			 stage.error);
@@ -336,7 +351,8 @@ static int run_deferred_of_another_herd(struct stage *s)
 	return inner.runs == 1 ? inner.error : 1;
 }
 
-static void allowed_is_not_reported(int (*fn)(struct stage *), const char *what, const struct way *way)
+static void allowed_is_not_reported(int (*fn)(struct stage *), const char *what,
+				    const struct way *way)
 {
 	struct stage stage;
 
@@ -363,7 +379,8 @@ static void a_deferred_function_may_use_other_herds_and_arenas(void **state)
 	for (size_t w = 0; w < WAYS; w++) {
 		allowed_is_not_reported(use_another_herd, "another herd", &ways[w]);
 		allowed_is_not_reported(use_a_standalone_arena, "a standalone arena", &ways[w]);
-		allowed_is_not_reported(run_deferred_of_another_herd, "a discard elsewhere", &ways[w]);
+		allowed_is_not_reported(run_deferred_of_another_herd, "a discard elsewhere",
+					&ways[w]);
 		allowed_is_not_reported(read_memory, "reading", &ways[w]);
 	}
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fork(2): the child uses, resets and destroys what it inherited, whatever other threads of its parent were
- * doing; members that those had out stay out; and the parent notices nothing.
+ * fork(2): the child uses, resets and destroys what it inherited, whatever other threads of its
+ * parent were doing; members that those had out stay out; and the parent notices nothing.
  */
 
 #include "pool.h"
@@ -214,7 +214,8 @@ static void busy_worker(void *arg, size_t id)
 			test_fill(memory, size, (uint32_t)id);
 		if (test_below(&random, 4) == 0)
 			sched_yield();
-		TEAM_CHECK(memory == NULL || test_verify(memory, size, (uint32_t)id), "%zu bytes", size);
+		TEAM_CHECK(memory == NULL || test_verify(memory, size, (uint32_t)id), "%zu bytes",
+			   size);
 		if (test_below(&random, 64) == 0)
 			herd_put(bustle->worked, bump);
 		else

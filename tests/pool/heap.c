@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a herd itself asks of malloc(3), for its members: how much, and what happens when there is none.
+ * What a herd itself asks of malloc(3), for its members: how much, and what happens when there is
+ * none.
  *
- * Linked with --wrap for each function below, against the static library: the linker sends the library's
- * calls here.
+ * Linked with --wrap for each function below, against the static library: the linker sends the
+ * library's calls here.
  */
 
 #include "pool.h"
@@ -24,10 +25,10 @@ void __real_free(void *ptr);
 /* The heap as seen through the wrappers, while it is watched. */
 static struct {
 	bool watched;
-	size_t calls;   /* of all that allocate */
+	size_t calls;	/* of all that allocate */
 	size_t fail_at; /* the call that fails; 0: none */
 	bool fail_from; /* and all that follow */
-	size_t live;    /* given and not freed */
+	size_t live;	/* given and not freed */
 	size_t largest; /* size asked for */
 } heap;
 
@@ -211,7 +212,9 @@ static size_t get_many(herd_t *herd, bump_t **members, size_t n)
 	return failed;
 }
 
-/* Pages of the system, counted: unlike the source of the other tests this one calls no malloc(3). */
+/*
+ * Pages of the system, counted: unlike the source of the other tests this one calls no malloc(3).
+ */
 static size_t pages_held;
 
 static void *pages_acquire(void *ctx, size_t *size, size_t align)
@@ -236,8 +239,8 @@ enum { GETS = 20 };
 
 static herd_t *herd_with_first_chunk(void)
 {
-	herd_t *const herd = herd_new(
-		&(herd_config_t){.bump = {.source = &pages, .first_chunk = 1000}});
+	herd_t *const herd =
+		herd_new(&(herd_config_t){.bump = {.source = &pages, .first_chunk = 1000}});
 
 	assert_non_null(herd);
 	return herd;

@@ -53,7 +53,8 @@ static void reader(void *arg, size_t id)
 
 	for (size_t a = 0; a < AUTHORS; a++)
 		for (size_t i = 0; i < PAGES; i++)
-			TEAM_CHECK(test_verify(library->pages[a][i], 100 + i * 11, (uint32_t)(a * PAGES + i)),
+			TEAM_CHECK(test_verify(library->pages[a][i], 100 + i * 11,
+					       (uint32_t)(a * PAGES + i)),
 				   "reader %zu, author %zu, page %zu", id, a, i);
 }
 
@@ -82,7 +83,8 @@ static void *detached_writer(void *arg)
 {
 	struct letter *const letter = arg;
 	bump_t *const bump = herd_get(letter->herd);
-	char *const text = bump == NULL ? NULL : bump_asprintf(bump, "%s %d", "written by a thread", 7);
+	char *const text =
+		bump == NULL ? NULL : bump_asprintf(bump, "%s %d", "written by a thread", 7);
 
 	herd_put(letter->herd, bump);
 	pthread_mutex_lock(&letter->lock);
@@ -164,7 +166,9 @@ static void a_member_that_is_out_outlives_the_thread_that_got_it(void **state)
 
 /* --- herd_discard --- */
 
-/* What earlier checkouts left: some of it in the chunk that the next one goes on with, some large. */
+/*
+ * What earlier checkouts left: some of it in the chunk that the next one goes on with, some large.
+ */
 struct past {
 	void *memory[8];
 	size_t size[8];
@@ -191,7 +195,9 @@ static void past_is_intact(const struct past *past, const herd_t *herd)
 	}
 }
 
-/* A checkout that allocates pieces of the given size and is discarded, amid what earlier ones left. */
+/*
+ * A checkout that allocates pieces of the given size and is discarded, amid what earlier ones left.
+ */
 static void discard_pieces(size_t n, size_t size, size_t max_chunk)
 {
 	struct pool pool;

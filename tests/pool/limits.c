@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Limits: of the whole herd and of its members. They hold exactly, and all that is below them can be had.
+ * Limits: of the whole herd and of its members. They hold exactly, and all that is below them can
+ * be had.
  */
 
 #include "pool.h"
@@ -20,8 +21,8 @@ struct record {
 struct press {
 	struct pool pool;
 	size_t turns;
-	size_t largest;          /* sizes are from 1 to this */
-	atomic_size_t limit;     /* no more than this, whatever the limit in force is */
+	size_t largest;	     /* sizes are from 1 to this */
+	atomic_size_t limit; /* no more than this, whatever the limit in force is */
 	atomic_bool done;
 	pthread_barrier_t barrier;
 	uint64_t seeds[PRESSERS];
@@ -41,7 +42,10 @@ static void press_verify(struct press *press, size_t id, size_t from)
 	}
 }
 
-/* One checkout: allocate up to 40 times, or until memory is refused 4 times; one in four is discarded. */
+/*
+ * One checkout: allocate up to 40 times, or until memory is refused 4 times; one in four is
+ * discarded.
+ */
 static void press_checkout(struct press *press, size_t id, uint64_t *random)
 {
 	bump_t *const bump = herd_get(press->pool.herd);
@@ -54,7 +58,8 @@ static void press_checkout(struct press *press, size_t id, uint64_t *random)
 		const size_t size = 1 + test_below(random, press->largest);
 		struct record *const record = &press->records[id][press->recorded[id]];
 
-		*record = (struct record){bump_alloc(bump, size), (uint32_t)size, (uint32_t)*random};
+		*record =
+			(struct record){bump_alloc(bump, size), (uint32_t)size, (uint32_t)*random};
 		if (record->memory == NULL) {
 			TEAM_CHECK(errno == ENOMEM, "%zu bytes: errno %d", size, errno);
 			refused++;
@@ -184,7 +189,8 @@ static void move_the_limit(struct press *press)
 {
 	for (size_t i = 0; i < 50; i++) {
 		herd_set_limit(press->pool.herd, i % 2 == 0 ? LOW : HIGH);
-		TEAM_CHECK(pool_stats(press->pool.herd).limit == (i % 2 == 0 ? LOW : HIGH), "%zu", i);
+		TEAM_CHECK(pool_stats(press->pool.herd).limit == (i % 2 == 0 ? LOW : HIGH), "%zu",
+			   i);
 		sched_yield();
 	}
 }
@@ -198,6 +204,17 @@ static void the_limit_may_change_under_way(void **state)
 	press_end(press);
 }
 
+/* No limit here is so high. */
+#define BEYOND ((size_t)64 * MIB)
+
+/* Allocate pieces of that size until they are refused. */
+static void use_up(bump_t *bump, size_t size)
+{
+	if (pool_spend(bump, BEYOND, size))
+		fail_msg("%zu bytes could be had in pieces of %zu", BEYOND, size);
+	assert_int_equal(errno, ENOMEM);
+}
+
 static void fill_up(void *arg, size_t id)
 {
 	struct pool *const pool = arg;
@@ -205,7 +222,7 @@ static void fill_up(void *arg, size_t id)
 
 	if (!TEAM_CHECK(bump != NULL, "thread %zu: %s", id, strerror(errno)))
 		return;
-	TEAM_CHECK(!pool_spend(bump, SIZE_MAX, 48) && errno == ENOMEM, "thread %zu: %s", id,
+	TEAM_CHECK(!pool_spend(bump, BEYOND, 48) && errno == ENOMEM, "thread %zu: %s", id,
 		   strerror(errno));
 }
 
@@ -226,8 +243,8 @@ static void memory_is_usable_up_to_the_limit(void **state)
 			if (pool.source.peak > limits[i])
 				fail_msg("limit %zu: %zu held", limits[i], pool.source.peak);
 			if (!test_red_zones() && used < limits[i] - limits[i] / 20 - threads * 128)
-				fail_msg("limit %zu: %zu threads could use only %zu", limits[i], threads,
-					 used);
+				fail_msg("limit %zu: %zu threads could use only %zu", limits[i],
+					 threads, used);
 			pool_end(&pool);
 		}
 	}
@@ -338,8 +355,7 @@ static void spare_memory_goes_back_before_a_request_is_refused(void **state)
 		pool.config.bump.max_chunk = 64 * KIB;
 		pool_open(&pool);
 		bump_t *const first = pool_get(pool.herd);
-		while (bump_alloc(first, piece) != NULL)
-			continue;
+		use_up(first, piece);
 		herd_put(pool.herd, first);
 		assert_int_equal(herd_reset(pool.herd), 0);
 		assert_in_range(pool.source.held, 900000, 1 * MIB);
@@ -418,16 +434,14 @@ static void the_limit_of_a_herd_holds_from_the_next_request_on(void **state)
 	bump_t *const again = pool_get(pool.herd);
 	pool.source.peak = pool.source.held;
 	const size_t before = pool.source.peak;
-	while (bump_alloc(again, 70000) != NULL)
-		continue;
+	use_up(again, 70000);
 	assert_int_equal(pool.source.peak, before); /* no request raised what is held */
 	herd_put(pool.herd, again);
 	assert_int_equal(herd_reset(pool.herd), 0);
 	herd_trim(pool.herd, 0);
 	pool.source.peak = 0;
 	bump_t *const third = pool_get(pool.herd);
-	while (bump_alloc(third, 100) != NULL)
-		continue;
+	use_up(third, 100);
 	assert_in_range(pool.source.peak, 150000, 200000);
 	herd_put(pool.herd, third);
 	pool_end(&pool);
@@ -457,8 +471,7 @@ static void the_limit_in_the_arena_configuration_is_per_member(void **state)
 		for (size_t i = 0; i < N; i++) {
 			members[i] = pool_get(pool.herd);
 			assert_int_equal(bump_limit(members[i]), LIMIT);
-			while (bump_alloc(members[i], 500) != NULL)
-				continue;
+			use_up(members[i], 500);
 			assert_int_equal(errno, ENOMEM);
 			assert_in_range(member_reserved(members[i]), LIMIT - LIMIT / 20, LIMIT);
 		}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Misuse of a pool: each case is reported under the name of the function that was called, has no effect and
- * fails with EINVAL; leaves everything usable where the handler jumps out; and ends the process with one line
- * where there is no handler.
+ * Misuse of a pool: each case is reported under the name of the function that was called, has no
+ * effect and fails with EINVAL; leaves everything usable where the handler jumps out; and ends the
+ * process with one line where there is no handler.
  */
 
 #include "pool.h"
@@ -15,15 +15,15 @@ struct scene {
 	struct pool pool;
 	struct pool other;
 	bump_t *parked; /* of pool, put back */
-	bump_t *out;    /* of pool, and in use */
-	bump_t *lone;   /* belongs to no herd */
+	bump_t *out;	/* of pool, and in use */
+	bump_t *lone;	/* belongs to no herd */
 	void *parked_memory;
 	void *out_memory;
 	void *lone_memory;
 	bump_mark_t parked_mark;  /* of the checkout that ended */
-	bump_mark_t reset_mark;   /* of `out`, before a reset */
+	bump_mark_t reset_mark;	  /* of `out`, before a reset */
 	bump_mark_t earlier_mark; /* of `out`, from an earlier checkout */
-	bump_mark_t other_mark;   /* of another herd's member */
+	bump_mark_t other_mark;	  /* of another herd's member */
 	bump_mark_t lone_mark;
 };
 
@@ -426,10 +426,14 @@ static int parked_each_chunk(struct scene *s)
 struct misuse_case {
 	const char *name;
 	int (*act)(struct scene *scene);
-	const char *function; /* that reports it; where it ends with '*': one whose name begins so */
+	const char
+		*function; /* that reports it; where it ends with '*': one whose name begins so */
 };
 
-#define CASE(act, function) {#act, act, function}
+#define CASE(act, function)                                                                        \
+	{                                                                                          \
+#act, act, function                                                                \
+	}
 
 static const struct misuse_case cases[] = {
 	CASE(put_twice, "herd_put"),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Out of memory at every single call of the source: nothing is lost, earlier results stay as they were, and
- * the herd goes on.
+ * Out of memory at every single call of the source: nothing is lost, earlier results stay as they
+ * were, and the herd goes on.
  */
 
 #include "pool.h"
@@ -17,9 +17,9 @@ struct life {
 	size_t failures;  /* calls that failed with ENOMEM */
 	size_t oom_calls; /* calls of on_oom */
 	size_t deferred;  /* functions that were registered */
-	size_t ran;       /* and that ran */
-	size_t k;         /* the call of the source that fails */
-	bool from;        /* and all that follow */
+	size_t ran;	  /* and that ran */
+	size_t k;	  /* the call of the source that fails */
+	bool from;	  /* and all that follow */
 };
 
 static void count_oom(void *ctx, size_t size)
@@ -30,15 +30,19 @@ static void count_oom(void *ctx, size_t size)
 	life->oom_calls++;
 }
 
-/* After each step: what was given earlier is as it was, and on_oom was called once for each failure. */
+/*
+ * After each step: what was given earlier is as it was, and on_oom was called once for each
+ * failure.
+ */
 static void life_check(const struct life *life, const char *step)
 {
 	for (size_t i = 0; i < life->n; i++)
 		if (!test_verify(life->results[i].memory, life->results[i].size, (uint32_t)i))
-			fail_msg("k %zu, from %d: %s damaged result %zu", life->k, life->from, step, i);
+			fail_msg("k %zu, from %d: %s damaged result %zu", life->k, life->from, step,
+				 i);
 	if (life->oom_calls != life->failures)
-		fail_msg("k %zu, from %d: %s: %zu failures, %zu calls of on_oom", life->k, life->from,
-			 step, life->failures, life->oom_calls);
+		fail_msg("k %zu, from %d: %s: %zu failures, %zu calls of on_oom", life->k,
+			 life->from, step, life->failures, life->oom_calls);
 }
 
 static void life_failed(struct life *life, const char *step, int error)
@@ -138,7 +142,7 @@ static void life_reset(struct life *life)
 	assert_int_equal(life->ran, life->deferred);
 	assert_int_equal(pool_stats(life->pool.herd).used, 0);
 	assert_int_equal(pool_stats(life->pool.herd).out, 0);
-	pool_agrees(&life->pool);
+	pool_peak_agrees(&life->pool);
 }
 
 /* With all memory back, what failed works. */
@@ -181,7 +185,7 @@ static size_t life_run(size_t k, bool from)
 	life_recovers(&life);
 	life_reset(&life);
 	life_recovers(&life);
-	pool_agrees(&life.pool);
+	pool_peak_agrees(&life.pool);
 	pool_end(&life.pool);
 	assert_int_equal(life.ran, life.deferred);
 	return acquires;

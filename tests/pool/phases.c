@@ -158,7 +158,9 @@ static void others_are_idle(herd_t *herd)
 		herd_put(herd, idle[i]);
 }
 
-/* One member stays out, all others are in: fn must change nothing. Then it is put, and fn succeeds. */
+/*
+ * One member stays out, all others are in: fn must change nothing. Then it is put, and fn succeeds.
+ */
 static void busy_with(size_t out, herd_t *herd, int (*fn)(herd_t *))
 {
 	struct crowd crowd;
@@ -256,17 +258,20 @@ static void deferred_run_before_memory_is_freed(size_t keep, int (*fn)(herd_t *)
 			deferred[m][i] = (struct deferred){
 				.crowd = &crowd, .member = m, .number = i, .newest = &newest[m]};
 			assert_int_equal(
-				bump_defer(crowd.members[m], look_at_everybody, &deferred[m][i]), 0);
+				bump_defer(crowd.members[m], look_at_everybody, &deferred[m][i]),
+				0);
 		}
 	}
 	crowd_put(&crowd, pool.herd);
 	assert_int_equal(fn(pool.herd), 0);
 	for (size_t m = 0; m < MEMBERS; m++)
 		for (size_t i = 0; i < NOTES_EACH; i++)
-			if (deferred[m][i].runs != 1 || !deferred[m][i].in_order || !deferred[m][i].readable)
-				fail_msg("member %zu, deferred function %zu: runs %zu, in order %d, readable %d",
-					 m, i, deferred[m][i].runs, deferred[m][i].in_order,
-					 deferred[m][i].readable);
+			if (deferred[m][i].runs != 1 || !deferred[m][i].in_order ||
+			    !deferred[m][i].readable)
+				fail_msg(
+					"member %zu, function %zu: runs %zu, in order %d, readable %d",
+					m, i, deferred[m][i].runs, deferred[m][i].in_order,
+					deferred[m][i].readable);
 	if (fn != herd_destroy)
 		assert_int_equal(herd_destroy(pool.herd), 0);
 	for (size_t m = 0; m < MEMBERS; m++)
@@ -290,7 +295,7 @@ static void destroy_runs_what_was_deferred_in_all_members_before_memory_is_freed
 /* --- a phase that repeats --- */
 
 enum { WORKERS = 4, ROUNDS = 12 };
-#define LIGHT ((size_t)20000) /* leaves pages of a chunk untouched that the heavy work gets next */
+#define LIGHT ((size_t)300000) /* leaves pages of a chunk untouched that the heavy work gets next */
 
 /* Bytes of the heavy work, and of the largest phase. */
 static size_t heavy(void)
@@ -328,7 +333,8 @@ static void heavy_work(const struct season *season, bump_t *bump, size_t round)
 		if (*piece == 0)
 			piece = season->pieces;
 		void *const p = bump_alloc(bump, *piece);
-		if (!TEAM_CHECK(p != NULL, "round %zu, after %zu bytes: %s", round, done, strerror(errno)))
+		if (!TEAM_CHECK(p != NULL, "round %zu, after %zu bytes: %s", round, done,
+				strerror(errno)))
 			return;
 		memset(p, (int)round, *piece);
 	}
@@ -349,7 +355,8 @@ static void season_worker(void *arg, size_t id)
 				if (round % WORKERS == id)
 					heavy_work(season, bump, round);
 				else
-					TEAM_CHECK(pool_spend(bump, LIGHT, 100), "round %zu", round);
+					TEAM_CHECK(pool_spend(bump, LIGHT, 100), "round %zu",
+						   round);
 			}
 		}
 		pthread_barrier_wait(&season->barrier);
@@ -357,7 +364,8 @@ static void season_worker(void *arg, size_t id)
 }
 
 /* Let the rounds pass, with a reset after each; cost(arg) after each of them goes to costs[]. */
-static void season_pass(struct season *season, size_t costs[ROUNDS], size_t (*cost)(void *), void *arg)
+static void season_pass(struct season *season, size_t costs[ROUNDS], size_t (*cost)(void *),
+			void *arg)
 {
 	struct team team;
 
@@ -383,7 +391,7 @@ static void costs_end_with_round_two(const size_t costs[ROUNDS], const char *wha
 {
 	for (size_t round = 2; round < ROUNDS; round++)
 		if (costs[round] != 0)
-			fail_msg("pieces of kind %zu: %zu %s in round %zu (%zu and %zu in the first two)",
+			fail_msg("kind %zu: %zu %s in round %zu (%zu and %zu in the first two)",
 				 kind, costs[round], what, round + 1, costs[0], costs[1]);
 	assert_int_not_equal(costs[0], 0); /* they are counted indeed */
 }
@@ -462,8 +470,10 @@ int main(void)
 		cmocka_unit_test(any_thread_may_reset),
 		cmocka_unit_test(reset_is_EBUSY_and_does_nothing_while_a_member_is_out),
 		cmocka_unit_test(destroy_is_EBUSY_and_does_nothing_while_a_member_is_out),
-		cmocka_unit_test(reset_runs_what_was_deferred_in_all_members_before_memory_is_freed),
-		cmocka_unit_test(destroy_runs_what_was_deferred_in_all_members_before_memory_is_freed),
+		cmocka_unit_test(
+			reset_runs_what_was_deferred_in_all_members_before_memory_is_freed),
+		cmocka_unit_test(
+			destroy_runs_what_was_deferred_in_all_members_before_memory_is_freed),
 		cmocka_unit_test(a_repeated_phase_makes_no_memory_call_from_the_third_round_on),
 		cmocka_unit_test(a_repeated_phase_takes_no_page_fault_from_the_third_round_on),
 	};

@@ -3,9 +3,9 @@
 #define HERD_TESTS_POOL_H
 
 /*
- * What the tests of the pool share: herds over a counting source, teams of threads that report problems
- * instead of using cmocka's assertions (which belong to the main thread), and a register of who holds which
- * member.
+ * What the tests of the pool share: herds over a counting source, teams of threads that report
+ * problems instead of using cmocka's assertions (which belong to the main thread), and a register
+ * of who holds which member.
  */
 
 #include "support.h"
@@ -19,7 +19,10 @@ enum { KIB = 1024, MIB = 1024 * 1024 };
 
 /* --- herds --- */
 
-/* A herd whose memory comes from a source that counts, and which checks at its end that nothing is lost. */
+/*
+ * A herd whose memory comes from a source that counts, and which checks at its end that nothing is
+ * lost.
+ */
 struct pool {
 	struct test_source source;
 	herd_config_t config;
@@ -38,19 +41,34 @@ void pool_end(struct pool *pool);
 
 herd_stats_t pool_stats(const herd_t *herd);
 
-/* What the herd's statistics say must be what its source knows. Only while no other thread uses the herd. */
+/*
+ * What the herd's statistics say must be what its source knows. Only while no other thread uses the
+ * herd.
+ */
 void pool_agrees(struct pool *pool);
+
+/*
+ * So must the highest of it, where only one thread ever used the herd: with more, what one gave
+ * back and what another got at that moment may count together.
+ */
+void pool_peak_agrees(struct pool *pool);
 
 /* Check out; the test fails where there is none. */
 bump_t *pool_get(herd_t *herd);
 
-/* Allocate `size` bytes and fill them with the pattern of `seed`; the test fails where there are none. */
+/*
+ * Allocate `size` bytes and fill them with the pattern of `seed`; the test fails where there are
+ * none.
+ */
 void *pool_alloc(bump_t *bump, size_t size, uint32_t seed);
 
 /* Bytes handed out by an arena that is out. */
 size_t pool_used(const bump_t *bump);
 
-/* Allocate pieces of `piece` bytes, written to, until `total` bytes are reached. False where memory ran out. */
+/*
+ * Allocate pieces of `piece` bytes, written to, until `total` bytes are reached. False where memory
+ * ran out.
+ */
 bool pool_spend(bump_t *bump, size_t total, size_t piece);
 
 /* --- threads --- */
@@ -83,21 +101,25 @@ void team_verdict(void);
 /* All three. */
 void team_run(size_t n, team_fn *fn, void *arg);
 
-/* In threads: note a problem, with the input that showed it, and go on. The value is the condition's. */
-#define TEAM_CHECK(condition, ...) team_check((condition), __FILE__, __LINE__, #condition, __VA_ARGS__)
-bool team_check(bool condition, const char *file, int line, const char *text, const char *format, ...)
-	HERD_PRINTF(5, 6);
+/*
+ * In threads: note a problem, with the input that showed it, and go on. The value is the
+ * condition's.
+ */
+#define TEAM_CHECK(condition, ...)                                                                 \
+	team_check((condition), __FILE__, __LINE__, #condition, __VA_ARGS__)
+bool team_check(bool condition, const char *file, int line, const char *text, const char *format,
+		...) HERD_PRINTF(5, 6);
 
 /* --- who holds what --- */
 
 /*
- * A seat for each member ever seen. Its order is relaxed throughout and it takes no lock, so that it gives
- * the threads that use it no ordering that the herd under test should have given them.
+ * A seat for each member ever seen. Its order is relaxed throughout and it takes no lock, so that
+ * it gives the threads that use it no ordering that the herd under test should have given them.
  */
 struct seat {
 	_Atomic(bump_t *) member;
 	atomic_size_t holder; /* the thread's id + 1; 0: nobody */
-	size_t visits;        /* plain: only the order that get and put give keeps it right */
+	size_t visits;	      /* plain: only the order that get and put give keeps it right */
 };
 
 enum { SEATS = 1024 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A get that meets a reset waits for it, creates nothing, and has a clean member; a try_get never waits.
+ * A get that meets a reset waits for it, creates nothing, and has a clean member; a try_get never
+ * waits.
  */
 
 #include "pool.h"
@@ -75,11 +76,15 @@ static void do_get(void *arg, size_t id)
 
 	(void)id;
 	hold_up->member = herd_get(hold_up->herd);
-	TEAM_CHECK(atomic_load(&hold_up->released), "%p was had in the midst", (void *)hold_up->member);
+	TEAM_CHECK(atomic_load(&hold_up->released), "%p was had in the midst",
+		   (void *)hold_up->member);
 	sem_post(&hold_up->got);
 }
 
-/* Whether the semaphore comes within 20 ms. It must not: so a slow machine can hide a fault, not invent one. */
+/*
+ * Whether the semaphore comes within 20 ms. It must not: so a slow machine can hide a fault, not
+ * invent one.
+ */
 static bool comes_soon(sem_t *sem)
 {
 	struct timespec until;
@@ -93,7 +98,10 @@ static bool comes_soon(sem_t *sem)
 	return sem_timedwait(sem, &until) == 0;
 }
 
-/* `slow` stops half way in the herd's only member; meanwhile one thread gets, and this one tries to. */
+/*
+ * `slow` stops half way in the herd's only member; meanwhile one thread gets, and this one tries
+ * to.
+ */
 static void get_meets(team_fn *slow, bool by_deferred, size_t used_after)
 {
 	struct pool pool;
@@ -175,14 +183,16 @@ static bump_t *racer_get(herd_t *herd, uint64_t *random)
 
 	if (test_below(random, 2) == 0)
 		return herd_get(herd);
-	while ((member = herd_try_get(herd)) == NULL) /* all are idle, but for the time of a reset */
+	while ((member = herd_try_get(herd)) ==
+	       NULL) /* all are idle, but for the time of a reset */
 		sched_yield();
 	return member;
 }
 
 /*
- * Each round: all members are in and hold something. The reset and the gets begin at once; the members stay
- * out until the reset has returned. If it came first, all are empty; else it did nothing, and none is.
+ * Each round: all members are in and hold something. The reset and the gets begin at once; the
+ * members stay out until the reset has returned. If it came first, all are empty; else it did
+ * nothing, and none is.
  */
 static void racer(void *arg, size_t id)
 {
@@ -193,14 +203,16 @@ static void racer(void *arg, size_t id)
 		pthread_barrier_wait(&race->barrier);
 		dawdle(&random);
 		bump_t *const member = racer_get(race->pool.herd, &random);
-		const bool had = TEAM_CHECK(member != NULL, "round %zu: %s", round, strerror(errno));
+		const bool had =
+			TEAM_CHECK(member != NULL, "round %zu: %s", round, strerror(errno));
 		const size_t used = had ? pool_used(member) : 0;
 		pthread_barrier_wait(&race->barrier);
 
 		if (race->result == 0)
 			TEAM_CHECK(used == 0, "round %zu: reset, but %zu bytes used", round, used);
 		else
-			TEAM_CHECK(used >= 100, "round %zu: not reset, but %zu bytes used", round, used);
+			TEAM_CHECK(used >= 100, "round %zu: not reset, but %zu bytes used", round,
+				   used);
 		TEAM_CHECK(!had || pool_spend(member, 300, 100), "round %zu", round);
 		herd_put(race->pool.herd, member);
 		pthread_barrier_wait(&race->barrier);

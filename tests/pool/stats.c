@@ -57,15 +57,15 @@ static void reserved_is_what_the_source_gave_and_peak_the_highest_of_it(void **s
 		for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 			HERD_SCOPE(pool.herd, bump);
 
-			pool_agrees(&pool);
+			pool_peak_agrees(&pool);
 			pool_alloc(bump, sizes[i], 1);
-			pool_agrees(&pool);
+			pool_peak_agrees(&pool);
 		}
-		pool_agrees(&pool);
+		pool_peak_agrees(&pool);
 		assert_int_equal(herd_reset(pool.herd), 0);
-		pool_agrees(&pool);
+		pool_peak_agrees(&pool);
 		herd_trim(pool.herd, turn % 2 == 0 ? 100000 : 0);
-		pool_agrees(&pool);
+		pool_peak_agrees(&pool);
 	}
 	assert_in_range(pool_stats(pool.herd).peak, 3 * MIB, 6 * MIB);
 	pool_end(&pool);
@@ -86,7 +86,7 @@ static void a_request_that_the_source_refuses_counts_nowhere(void **state)
 	const herd_stats_t after = pool_stats(pool.herd);
 	assert_int_equal(after.reserved, before.reserved);
 	assert_int_equal(after.peak, before.peak);
-	pool_agrees(&pool);
+	pool_peak_agrees(&pool);
 	herd_put(pool.herd, bump);
 	pool_end(&pool);
 }
@@ -108,7 +108,8 @@ static void used_is_what_members_that_are_in_handed_out(void **state)
 			const size_t before = pool_used(members[i]);
 
 			pool_alloc(members[i], 1 + turn * 10000 + i, 1);
-			assert_int_equal(pool_stats(pool.herd).used, used); /* as at their checkout */
+			assert_int_equal(pool_stats(pool.herd).used,
+					 used); /* as at their checkout */
 			const size_t more = pool_used(members[i]) - before;
 			assert_in_range(more, 1 + turn * 10000 + i, SIZE_MAX);
 			herd_put(pool.herd, members[i]);
@@ -201,7 +202,7 @@ struct walk {
 	size_t used;
 	size_t capacity;
 	size_t stop_at; /* the chunk at which it stops; 0: none */
-	size_t found;   /* of the pointers looked for, those in a chunk's used part */
+	size_t found;	/* of the pointers looked for, those in a chunk's used part */
 	void *const *pointers;
 	size_t n;
 };
@@ -439,7 +440,7 @@ static void an_out_member_may_take_old_memory_back_while_others_look(void **stat
 			assert_false(herd_owns(pool.herd, (char *)old + sizes[i] - 1));
 		assert_true(herd_owns(pool.herd, older));
 		assert_true(test_verify(older, 100, 1));
-		pool_agrees(&pool);
+		pool_peak_agrees(&pool);
 		pool_end(&pool);
 	}
 }
@@ -484,7 +485,8 @@ int main(void)
 		cmocka_unit_test(a_herd_owns_what_its_idle_members_handed_out),
 		cmocka_unit_test(members_that_are_out_answer_as_at_their_checkout),
 		cmocka_unit_test(an_out_member_may_take_old_memory_back_while_others_look),
-		cmocka_unit_test(rewinding_and_discarding_change_what_is_owned_when_the_member_is_in),
+		cmocka_unit_test(
+			rewinding_and_discarding_change_what_is_owned_when_the_member_is_in),
 	};
 
 	return cmocka_run_group_tests_name("stats", tests, NULL, NULL);

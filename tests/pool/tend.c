@@ -34,7 +34,7 @@ static void keep_0_keeps_all(void **state)
 	assert_int_equal(herd_reset(pool.herd), 0);
 	assert_int_equal(pool.source.held, held);
 	assert_int_equal(pool.source.releases, 0);
-	pool_agrees(&pool);
+	pool_peak_agrees(&pool);
 	pool_end(&pool);
 }
 
@@ -51,7 +51,7 @@ static void keep_1_keeps_nothing(void **state)
 		assert_int_equal(herd_reset(pool.herd), 0);
 		assert_int_equal(pool.source.held, 0);
 		assert_int_equal(pool_stats(pool.herd).members, 4);
-		pool_agrees(&pool);
+		pool_peak_agrees(&pool);
 	}
 	pool_end(&pool);
 }
@@ -59,7 +59,8 @@ static void keep_1_keeps_nothing(void **state)
 static void keep_n_keeps_at_most_n(void **state)
 {
 	(void)state;
-	static const size_t keeps[] = {2, 4095, 4096, 100000, 1 * MIB, 2 * MIB + 1, 3 * MIB, 64 * MIB};
+	static const size_t keeps[] = {2,	4095,	     4096,    100000,
+				       1 * MIB, 2 * MIB + 1, 3 * MIB, 64 * MIB};
 
 	for (size_t i = 0; i < sizeof(keeps) / sizeof(keeps[0]); i++) {
 		struct pool pool;
@@ -77,7 +78,7 @@ static void keep_n_keeps_at_most_n(void **state)
 			if (before <= keeps[i] && pool.source.held < before)
 				fail_msg("keep %zu: only %zu of %zu bytes kept", keeps[i],
 					 pool.source.held, before);
-			pool_agrees(&pool);
+			pool_peak_agrees(&pool);
 		}
 		pool_end(&pool);
 	}
@@ -104,8 +105,9 @@ static void trim_returns_what_it_gave_back(void **state)
 		if (pool.source.held > keeps[i])
 			fail_msg("trim to %zu: %zu bytes held", keeps[i], pool.source.held);
 		if (before <= keeps[i] && given != 0)
-			fail_msg("trim to %zu: gave %zu bytes of %zu back", keeps[i], given, before);
-		pool_agrees(&pool);
+			fail_msg("trim to %zu: gave %zu bytes of %zu back", keeps[i], given,
+				 before);
+		pool_peak_agrees(&pool);
 	}
 	assert_int_equal(pool.source.held, 0);
 	assert_int_equal(pool_stats(pool.herd).spare, 0);
@@ -138,7 +140,7 @@ static void trim_leaves_every_allocation(void **state)
 	assert_true(herd_owns(pool.herd, memory[0]));
 	pool_alloc(out, 100000, 5);
 	herd_put(pool.herd, out);
-	pool_agrees(&pool);
+	pool_peak_agrees(&pool);
 	pool_end(&pool);
 }
 
@@ -159,7 +161,7 @@ static void trim_gives_back_the_empty_chunks_of_idle_members(void **state)
 	herd_trim(pool.herd, 0);
 	assert_in_range(pool.source.held, 100, 64 * KIB); /* the one chunk that holds something */
 	assert_true(test_verify(kept, 100, 1));
-	pool_agrees(&pool);
+	pool_peak_agrees(&pool);
 	pool_end(&pool);
 }
 
@@ -247,8 +249,8 @@ static void small_before_large(const size_t order[3])
 		pool_alloc(members[i], sizes[i], 2);
 		const size_t taken = before - pool_stats(pool.herd).spare;
 		if (pool.source.acquires != acquires || taken > sizes[i] + sizes[i] / 2 + 8192)
-			fail_msg("put back in the order %zu, %zu, %zu: %zu bytes took %zu, and %zu calls",
-				 order[0], order[1], order[2], sizes[i], taken,
+			fail_msg("order %zu, %zu, %zu: %zu bytes took %zu, and %zu calls", order[0],
+				 order[1], order[2], sizes[i], taken,
 				 pool.source.acquires - acquires);
 	}
 	for (size_t i = 0; i < 3; i++)
@@ -301,7 +303,7 @@ static void warm_sees_to_idle_members_with_room_each(void **state)
 			assert_int_equal(pool_stats(pool.herd).members, members);
 			assert_int_equal(pool_stats(pool.herd).out, 0);
 			assert_int_equal(pool_stats(pool.herd).used, 0);
-			pool_agrees(&pool);
+			pool_peak_agrees(&pool);
 			members_have_room(&pool, members, sizes[i]);
 			pool_end(&pool);
 		}
@@ -466,8 +468,8 @@ static void warm_herds_take_no_page_fault(size_t resets)
 	pthread_barrier_destroy(&warmth.barrier);
 	for (size_t i = 0; i < WARM; i++)
 		if (warmth.faults[i] != 0)
-			fail_msg("thread %zu took %zu page faults after %zu resets", i, warmth.faults[i],
-				 resets);
+			fail_msg("thread %zu took %zu page faults after %zu resets", i,
+				 warmth.faults[i], resets);
 	assert_int_equal(herd_destroy(warmth.rehearsal), 0);
 	assert_int_equal(herd_destroy(warmth.herd), 0);
 }
@@ -495,7 +497,7 @@ static void what_warm_made_before_it_failed_stays(void **state)
 	assert_in_range(stats.members, 2, 4);
 	assert_int_equal(stats.out, 0);
 	assert_int_equal(pool.source.chunks_live, 2);
-	pool_agrees(&pool);
+	pool_peak_agrees(&pool);
 	test_source_fail(&pool.source, 0, false);
 	assert_int_equal(herd_warm(pool.herd, 4, 10000), 0);
 	members_have_room(&pool, 4, 10000);

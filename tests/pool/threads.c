@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Eight threads check out, nest, hand members over, put and discard, while others tend and look: no member is
- * ever held by two, none is lost, and every byte written is there in the end.
+ * Eight threads check out, nest, hand members over, put and discard, while others tend and look: no
+ * member is ever held by two, none is lost, and every byte written is there in the end.
  */
 
 #include "pool.h"
@@ -83,7 +83,7 @@ struct work {
 	size_t checkouts; /* of each thread */
 	uint64_t seeds[WORKERS];
 	struct records records[WORKERS];
-	bump_t *anchor;   /* out all the time */
+	bump_t *anchor;	  /* out all the time */
 	void *old_memory; /* in a member that was put before all began */
 	atomic_bool done;
 };
@@ -278,7 +278,8 @@ static void try_to_reset(void *arg, size_t id)
 
 static void drain(struct work *work)
 {
-	for (bump_t *member = queue_pop(&work->queue); member != NULL; member = queue_pop(&work->queue)) {
+	for (bump_t *member = queue_pop(&work->queue); member != NULL;
+	     member = queue_pop(&work->queue)) {
 		seat_leave(&work->seats, member, WORKERS);
 		herd_put(work->pool.herd, member);
 	}
@@ -369,10 +370,11 @@ static void every_byte_of_8_times_20000_checkouts_is_there_in_the_end(void **sta
 	eight_threads_work(TEST_SCALE(CHECKOUTS), NULL);
 }
 
+/* Long under thread sanitizer too: what it finds here depends on who meets whom. */
 static void looking_and_tending_disturb_nobody(void **state)
 {
 	(void)state;
-	eight_threads_work(TEST_SCALE(CHECKOUTS), look_and_tend);
+	eight_threads_work(test_is_slow() ? CHECKOUTS / 2 : CHECKOUTS, look_and_tend);
 }
 
 static void a_reset_never_succeeds_nor_harms_while_a_member_is_out(void **state)
