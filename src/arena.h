@@ -98,8 +98,10 @@ struct arena {
 	size_t first; /* ... and of the first */
 	size_t max;   /* ... and where doubling ends */
 	size_t min_align;
-	uint64_t id;		 /* never reused */
-	uint64_t marks;		 /* counts them */
+	uint64_t id;	  /* never reused */
+	struct place low; /* the lowest position since checkout that an allocation's end left ... */
+	uint64_t low_era; /* ... if this is the era: what came before may have shrunk */
+	uint64_t marks;	  /* counts them */
 	struct voided voided[4]; /* INV-VOIDED; newest last */
 	struct defer *defers;	 /* newest first */
 	void (*on_oom)(void *ctx, size_t size);
@@ -114,10 +116,14 @@ struct lone_arena {
 };
 
 /*
- * The herd, or arena, for which this thread runs deferred functions or walks: its functions must
- * not be called from there.
+ * The herds, and standalone arenas, for which this thread runs deferred functions or walks, innermost
+ * first: their functions must not be called from there.
  */
-extern _Thread_local const void *arena_calling __attribute__((tls_model("initial-exec")));
+struct calling {
+	const void *owner;
+	struct calling *outer;
+};
+extern _Thread_local struct calling *arena_calling __attribute__((tls_model("initial-exec")));
 
 static inline struct arena *arena_of(const bump_t *bump)
 {
@@ -166,6 +172,16 @@ static inline void arena_open(struct arena *a, unsigned reason)
 	a->closed &= ~reason;
 	if (a->closed == 0)
 		a->head.end = a->end;
+}
+
+/* Set the position back, because the newest allocation shrank or was taken back. */
+static inline void arena_lower(struct arena *a, char *pos)
+{
+	arena_set_pos(a, pos);
+	if (a->low_era != a->era || place_before(arena_place(a), a->low)) {
+		a->low = arena_place(a);
+		a->low_era = a->era;
+	}
 }
 
 static inline bool arena_watched(const struct arena *a)

@@ -81,7 +81,11 @@ fail:
 
 bool herd_callable(const herd_t *herd, const char *function)
 {
-	if (HERD_LIKELY(arena_calling != herd))
+	const struct calling *c = arena_calling;
+
+	while (c != NULL && c->owner != herd)
+		c = c->outer;
+	if (HERD_LIKELY(c == NULL))
 		return true;
 	misuse(function, "called from a deferred function, or a walk, of this herd");
 	return false;
@@ -153,7 +157,7 @@ bump_t *herd_get(herd_t *herd)
 {
 	const struct recent *r = recent_of(herd);
 
-	if (HERD_LIKELY(r->herd == herd->id && arena_calling != herd && !san_watching_threads() &&
+	if (HERD_LIKELY(r->herd == herd->id && arena_calling == NULL && !san_watching_threads() &&
 			member_set_busy(r->member)))
 		return check_out(r->member);
 	return get_slow(herd, true, "herd_get");
@@ -226,7 +230,7 @@ void herd_put(herd_t *herd, bump_t *bump)
 	if (bump == NULL)
 		return;
 	if (HERD_LIKELY(a->herd == herd && (a->closed & CLOSED_PARKED) == 0 &&
-			arena_calling != herd && !san_watching_threads())) {
+			arena_calling == NULL && !san_watching_threads())) {
 		member_park(member_of(bump));
 		const unsigned former = member_set_free(member_of(bump));
 
@@ -247,9 +251,12 @@ void herd_discard(herd_t *herd, bump_t *bump)
 	/* Relaxed: only an owner writes its view, and that is us. */
 	const struct chunk *chunk = atomic_load_explicit(&m->view.chunk, memory_order_relaxed);
 	char *ptr = atomic_load_explicit(&m->view.ptr, memory_order_relaxed);
+	struct place to = {chunk != NULL ? chunk->serial : 0, ptr};
 
-	arena_rewind(&m->arena, (struct state){.place = {chunk != NULL ? chunk->serial : 0, ptr},
-					       .clock = m->arena.kept});
+	/* What came before the checkout may have shrunk since; what is above that came after. */
+	if (m->arena.low_era == m->arena.era && place_before(m->arena.low, to))
+		to = m->arena.low;
+	arena_rewind(&m->arena, (struct state){.place = to, .clock = m->arena.kept});
 	park_and_release(herd, m, "herd_discard");
 }
 

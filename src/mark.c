@@ -26,7 +26,7 @@ enum { VOIDED = sizeof((struct arena *)0)->voided / sizeof(struct voided) };
 extern inline void bump_scope_leave_(bump_scope_t *scope);
 extern inline bump_scope_t bump_scope_enter_(bump_t *bump);
 
-_Thread_local const void *arena_calling __attribute__((tls_model("initial-exec")));
+_Thread_local struct calling *arena_calling __attribute__((tls_model("initial-exec")));
 
 /* --- deferred functions --- */
 
@@ -63,19 +63,19 @@ bool bump_undefer(bump_t *bump, void (*fn)(void *), void *arg)
 
 void arena_run_defers(struct arena *a, uint64_t clock)
 {
-	const void *const outer = arena_calling;
+	struct calling here = {a->herd != NULL ? a->herd : a, arena_calling};
 
 	if (a->defers == NULL || a->defers->serial <= clock)
 		return;
 	arena_close(a, CLOSED_DEFERS);
-	arena_calling = a->herd != NULL ? a->herd : a;
+	arena_calling = &here;
 	while (a->defers != NULL && a->defers->serial > clock) {
 		const struct defer d = *a->defers;
 
 		a->defers = d.next; /* before it runs: exactly once */
 		d.fn(d.arg);
 	}
-	arena_calling = outer;
+	arena_calling = here.outer;
 	arena_open(a, CLOSED_DEFERS);
 }
 

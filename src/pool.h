@@ -180,10 +180,13 @@ static inline void member_park(struct member *m)
 	if (a->kept != a->clock) {
 		a->kept = a->clock;
 		m->used_at_0 = arena_used(a) - (uintptr_t)arena_pos(a);
-		atomic_store_explicit(&m->view.chunk, a->chunk, memory_order_relaxed);
-		atomic_store_explicit(&m->view.own, a->own, memory_order_relaxed);
+		atomic_store_explicit(&m->view.chunk, a->chunk, memory_order_release);
+		atomic_store_explicit(&m->view.own, a->own, memory_order_release);
 	}
-	/* Release: who sees the new `ptr` sees the rest; pairs with the acquire in survey.c. */
+	/*
+	 * Release, all three: who sees the new `ptr` sees the lists that it is in, and who sees those
+	 * sees what their chunks say; pair with the acquires in survey.c.
+	 */
 	atomic_store_explicit(&m->view.used, m->used_at_0 + (uintptr_t)arena_pos(a),
 			      memory_order_relaxed);
 	atomic_store_explicit(&m->view.ptr, arena_pos(a), memory_order_release);

@@ -62,7 +62,10 @@ static bool resize_newest(struct arena *a, char *ptr, size_t old_size, size_t ne
 		a->clock++;
 		a->below.used = a->below.used - (size_t)(from - chunk_start(own)) + chunk_used(own);
 	} else {
-		arena_set_pos(a, ptr + footprint);
+		if (ptr + footprint < from)
+			arena_lower(a, ptr + footprint);
+		else
+			arena_set_pos(a, ptr + footprint);
 	}
 	watch_resize(a, ptr, old_size, new_size);
 	return true;
@@ -142,7 +145,7 @@ bool bump_free_last(bump_t *bump, void *ptr, size_t size)
 	if (own != NULL) {
 		drop_own(a, own);
 	} else {
-		arena_set_pos(a, (char *)ptr);
+		arena_lower(a, (char *)ptr);
 	}
 	return true;
 }

@@ -41,7 +41,7 @@ int herd_each_chunk(herd_t *herd,
 		    int (*fn)(void *ctx, const void *start, size_t used, size_t capacity),
 		    void *ctx)
 {
-	const void *const outer = arena_calling;
+	struct calling here = {herd, arena_calling};
 	int result = 0;
 
 	if (!herd_callable(herd, "herd_each_chunk"))
@@ -51,10 +51,10 @@ int herd_each_chunk(herd_t *herd,
 		herd_unlock(herd);
 		return EBUSY;
 	}
-	arena_calling = herd;
+	arena_calling = &here;
 	for (struct member *m = members(herd); m != NULL && result == 0; m = m->older)
 		result = arena_each_chunk(&m->arena, fn, ctx);
-	arena_calling = outer;
+	arena_calling = here.outer;
 	herd_release_all(herd);
 	herd_unlock(herd);
 	return result;
@@ -73,10 +73,13 @@ static bool between(const void *start, const void *end, const void *ptr)
  */
 static bool owned(const struct member *m, const void *ptr)
 {
-	/* Acquire: pairs with the release in member_park(). */
+	/*
+	 * Acquire, all three: pair with the releases in member_park(). Who sees a position sees the
+	 * list that it is in, or a later one; who sees a list sees what its chunks say.
+	 */
 	const char *pos = atomic_load_explicit(&m->view.ptr, memory_order_acquire);
-	const struct chunk *c = atomic_load_explicit(&m->view.chunk, memory_order_relaxed);
-	const struct chunk *own = atomic_load_explicit(&m->view.own, memory_order_relaxed);
+	const struct chunk *c = atomic_load_explicit(&m->view.chunk, memory_order_acquire);
+	const struct chunk *own = atomic_load_explicit(&m->view.own, memory_order_acquire);
 
 	while (c != NULL && (pos < chunk_start(c) || pos > c->end))
 		c = c->next;
