@@ -24,12 +24,14 @@
 
 #include "spare.h"
 
-/* Why an arena is closed; it is open where no reason is left. */
+/* Why an arena is closed; it is open where no reason is left. And one flag that closes nothing. */
 enum {
 	CLOSED_PARKED = 1,  /* it was put back: whoever uses it must be told */
 	CLOSED_ALIGN = 2,   /* min_align above 8: the slow path aligns */
 	CLOSED_WATCHED = 4, /* a sanitizer or valgrind watches: the slow path keeps red zones */
 	CLOSED_DEFERS = 8,  /* deferred functions run */
+	CLOSED_ANY = 15,
+	IS_LOCAL = 16, /* it is some thread's own: herd_local() */
 };
 
 /* A deferred function; lives in the arena itself. */
@@ -55,10 +57,14 @@ struct state {
 	uint64_t clock; /* chunks and deferred functions after it were not there */
 };
 
-/* Marks that rewinding made void: those numbered above `after`, up to `upto`, that lie above `place`. */
+/*
+ * Marks that rewinding made void: those numbered above `after`, up to `upto`, that lie above
+ * `place`.
+ */
 struct voided {
 	uint64_t after, upto;
 	struct place place;
+	uint64_t lowered; /* arena's count when it was noted */
 };
 
 /* What bump_reserve() gave last: it is there as long as nothing came, went or moved since. */
@@ -79,7 +85,7 @@ struct arena {
 	struct chunk *chunk; /* the current one, older ones behind it */
 	const void *herd;    /* NULL: a standalone arena */
 	uint64_t era;	     /* counts checkouts and resets: marks of an earlier one are void */
-	unsigned closed;     /* CLOSED_... */
+	unsigned flags;	     /* CLOSED_..., IS_LOCAL */
 	unsigned red_zone;   /* bytes after each allocation */
 
 	struct sums below;    /* INV-BELOW */
@@ -100,9 +106,10 @@ struct arena {
 	size_t min_align;
 	uint64_t id;	  /* never reused */
 	struct place low; /* the lowest position since checkout that an allocation's end left ... */
+	uint64_t lowered; /* counts arena_lower() */
 	uint64_t low_era; /* ... if this is the era: what came before may have shrunk */
 	uint64_t marks;	  /* counts them */
-	struct voided voided[4]; /* INV-VOIDED; newest last */
+	struct voided voided[3]; /* INV-VOIDED; newest last */
 	struct defer *defers;	 /* newest first */
 	void (*on_oom)(void *ctx, size_t size);
 	void *on_oom_ctx;
@@ -116,8 +123,8 @@ struct lone_arena {
 };
 
 /*
- * The herds, and standalone arenas, for which this thread runs deferred functions or walks, innermost
- * first: their functions must not be called from there.
+ * The herds, and standalone arenas, for which this thread runs deferred functions or walks,
+ * innermost first: their functions must not be called from there.
  */
 struct calling {
 	const void *owner;
@@ -148,7 +155,7 @@ static inline char *arena_pos(const struct arena *a)
 static inline void arena_set_pos(struct arena *a, char *pos)
 {
 	a->head.ptr = pos;
-	a->head.end = a->closed != 0 ? pos : a->end;
+	a->head.end = (a->flags & CLOSED_ANY) != 0 ? pos : a->end;
 }
 
 static inline struct place arena_place(const struct arena *a)
@@ -164,13 +171,13 @@ static inline bool place_before(struct place a, struct place b)
 static inline void arena_close(struct arena *a, unsigned reason)
 {
 	a->head.end = a->head.ptr;
-	a->closed |= reason;
+	a->flags |= reason;
 }
 
 static inline void arena_open(struct arena *a, unsigned reason)
 {
-	a->closed &= ~reason;
-	if (a->closed == 0)
+	a->flags &= ~reason;
+	if ((a->flags & CLOSED_ANY) == 0)
 		a->head.end = a->end;
 }
 
@@ -178,6 +185,7 @@ static inline void arena_open(struct arena *a, unsigned reason)
 static inline void arena_lower(struct arena *a, char *pos)
 {
 	arena_set_pos(a, pos);
+	a->lowered++;
 	if (a->low_era != a->era || place_before(arena_place(a), a->low)) {
 		a->low = arena_place(a);
 		a->low_era = a->era;
@@ -186,7 +194,7 @@ static inline void arena_lower(struct arena *a, char *pos)
 
 static inline bool arena_watched(const struct arena *a)
 {
-	return (a->closed & CLOSED_WATCHED) != 0;
+	return (a->flags & CLOSED_WATCHED) != 0;
 }
 
 /*
@@ -216,6 +224,11 @@ bool arena_usable(const struct arena *a, const char *function);
 bool arena_readable(const struct arena *a, const char *function);
 /* Report a failure to get `size` bytes: NO_MEMORY, or what the source did wrong. Sets errno. */
 void arena_failed(const struct arena *a, const char *why, size_t size, const char *function);
+/*
+ * Have all that `from` holds, deferred functions included, in constant time; `from` is empty
+ * then.
+ */
+void arena_take(struct arena *a, struct arena *from);
 /* Free everything, in constant time; deferred functions must have run. */
 void arena_clear(struct arena *a);
 
@@ -247,6 +260,13 @@ void arena_strip(struct arena *a);
 int arena_each_chunk(const struct arena *a,
 		     int (*fn)(void *ctx, const void *start, size_t used, size_t capacity),
 		     void *ctx);
+/*
+ * In the child of a fork(2): make an arena whole that another thread had, in whatever step of
+ * getting or giving a chunk it was. A chunk that was in no list then is lost to the child.
+ */
+void arena_mend(struct arena *a);
+/* For a walk: whether the address in ctx lies in what is used. */
+int chunk_holds(void *ctx, const void *start, size_t used, size_t capacity);
 /* Verify the invariants by walking everything. For tests. */
 void arena_check(const struct arena *a);
 

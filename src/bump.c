@@ -20,17 +20,17 @@ _Static_assert(sizeof(struct lone_arena) + sizeof(struct chunk) + 2 * CHUNK_UNIT
 
 bool arena_usable(const struct arena *a, const char *function)
 {
-	if (HERD_LIKELY((a->closed & (CLOSED_PARKED | CLOSED_DEFERS)) == 0))
+	if (HERD_LIKELY((a->flags & (CLOSED_PARKED | CLOSED_DEFERS)) == 0))
 		return true;
-	misuse(function, (a->closed & CLOSED_PARKED) != 0
-				 ? "the arena was put back: it belongs to nobody now"
-				 : "called from a deferred function of this arena");
+	misuse(function, (a->flags & CLOSED_DEFERS) != 0
+				 ? "called from a deferred function of this arena"
+				 : "the arena was put back: it belongs to nobody now");
 	return false;
 }
 
 bool arena_readable(const struct arena *a, const char *function)
 {
-	return (a->closed & CLOSED_DEFERS) != 0 || arena_usable(a, function);
+	return (a->flags & CLOSED_DEFERS) != 0 || arena_usable(a, function);
 }
 
 void arena_failed(const struct arena *a, const char *why, size_t size, const char *function)
@@ -74,9 +74,8 @@ void arena_init(struct arena *a, const bump_config_t *config, struct spare *spar
 	};
 	a->first = num_min(CHUNK_FIRST, a->max);
 	if (config->first_chunk != 0)
-		a->first = chunk_size_for(config->first_chunk, CHUNK_UNIT);
+		a->first = num_max(a->first, chunk_size_for(config->first_chunk, CHUNK_UNIT));
 	a->grow = a->first;
-	a->max = num_max(a->max, a->first);
 	a->head.ptr = a->head.end = a->end = arena_nowhere(a);
 	if (a->min_align > 8)
 		arena_close(a, CLOSED_ALIGN);
@@ -174,6 +173,24 @@ bump_t *bump_new_in(void *memory, size_t size, const bump_config_t *config)
 	return &a->head;
 }
 
+/* Forget all chunks but the caller's memory: they are someone else's now. */
+static void forget(struct arena *a)
+{
+	a->oldest = a->own = a->own_oldest = NULL;
+	a->held = 0;
+	a->below = (struct sums){0};
+	a->grow = a->first;
+	if (a->home != NULL) {
+		a->home->touched = a->home->ptr = chunk_start(a->home);
+		a->home->next = NULL;
+	}
+	arena_resume(a, a->home);
+	a->clock++;
+	a->era++;
+	if (HERD_DEEP_CHECKS)
+		arena_check(a);
+}
+
 void arena_clear(struct arena *a)
 {
 	CHECK(a->defers == NULL);
@@ -192,17 +209,25 @@ void arena_clear(struct arena *a)
 
 	if (tail != NULL)
 		spare_return(a->spare, head, tail, a->held);
-	a->oldest = a->own = a->own_oldest = NULL;
-	a->held = 0;
-	a->below = (struct sums){0};
-	a->grow = a->first;
-	if (a->home != NULL) {
-		a->home->touched = a->home->ptr = chunk_start(a->home);
-		a->home->next = NULL;
-	}
-	arena_resume(a, a->home);
-	a->clock++;
-	a->era++;
+	forget(a);
+}
+
+void arena_take(struct arena *a, struct arena *from)
+{
+	CHECK(a->chunk == NULL && a->own == NULL && a->defers == NULL && from->home == NULL);
+	arena_save(from);
+	a->oldest = from->oldest;
+	a->own = from->own;
+	a->own_oldest = from->own_oldest;
+	a->below = from->below;
+	a->held = from->held;
+	a->peak = num_max(a->peak, a->held);
+	a->grow = num_min(from->grow, a->max);
+	a->defers = from->defers;
+	a->clock = num_max(a->clock, from->clock) + 1; /* INV-SERIAL */
+	arena_resume(a, from->chunk);
+	from->defers = NULL;
+	forget(from);
 	if (HERD_DEEP_CHECKS)
 		arena_check(a);
 }

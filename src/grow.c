@@ -5,9 +5,10 @@
  * closed.
  *
  * Growth: chunks double up to a maximum. A request larger than the next chunk gets a chunk of its
- * own, beside the current one, so that one huge request inflates nothing that follows. Requests
- * of medium size, up to OWN_ABOVE, do double the chunks once the arena holds as much as they ask
- * for: a program whose objects have 5,000 bytes must not call the system for each of them.
+ * own, beside the current one, so that one huge request inflates nothing that follows. But a
+ * program that keeps asking for 5,000 or 100,000 bytes must not call the system for each of them:
+ * such requests do double the chunks, once the arena holds as much as they ask for, or four times
+ * that above OWN_ABOVE.
  */
 
 #include "arena.h"
@@ -90,7 +91,7 @@ static size_t grown_for(const struct arena *a, size_t need)
 {
 	if (need <= a->grow)
 		return a->grow;
-	if (need <= OWN_ABOVE && need <= a->max && need <= a->held)
+	if (need <= a->max && need <= (need <= OWN_ABOVE ? a->held : a->held / 4))
 		return num_min(num_up_to_power_of_2(need), a->max);
 	return 0;
 }
@@ -105,8 +106,11 @@ static const char *grow(struct arena *a, size_t need, size_t grown)
 	struct chunk *c;
 	const char *problem = spare_obtain(a->spare, &wish, &c);
 
-	if (problem != NULL)
+	if (problem != NULL) {
+		a->grow =
+			num_min(a->grow, a->first); /* there may be less: ask for less next time */
 		return problem;
+	}
 	push_current(a, c);
 	if (c->size >= grown)
 		a->grow = num_min(num_mul(grown, 2), a->max);

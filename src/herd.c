@@ -50,7 +50,7 @@ static bump_t *check_out(struct member *m)
 	return &m->arena.head;
 }
 
-struct member *herd_make(herd_t *herd, const char **problem)
+struct member *herd_make(herd_t *herd, size_t first_chunk, const char **problem)
 {
 	struct member *m = aligned_alloc(_Alignof(struct member), sizeof *m);
 
@@ -59,24 +59,40 @@ struct member *herd_make(herd_t *herd, const char **problem)
 		return NULL;
 	*m = (struct member){0};
 	arena_init(&m->arena, &herd->bump, &herd->spare, herd);
-	if (!stack_enlist(&herd->stack, &m->link))
-		goto fail;
 	*problem = NULL;
-	if (herd->bump.first_chunk != 0)
-		*problem = arena_make_room(&m->arena, herd->bump.first_chunk, 1);
+	if (first_chunk != 0)
+		*problem = arena_make_room(&m->arena, first_chunk, 1);
 	if (*problem != NULL)
 		goto fail;
+	if (!stack_enlist(&herd->stack, &m->link)) {
+		*problem = NO_MEMORY;
+		arena_clear(&m->arena);
+		goto fail;
+	}
 	m->arena.clock++; /* so that the first parking shows all */
 	member_park(m);
 	atomic_init(&m->state, OFF_BUSY);
-	m->older = members(herd);
-	/* Release: pairs with the acquire in members(). */
-	atomic_store_explicit(&herd->newest, m, memory_order_release);
+	atomic_init(&m->local, 0);
 	return m;
 
 fail:
 	free(m);
 	return NULL;
+}
+
+void herd_unmake(herd_t *herd, struct member *m)
+{
+	stack_delist(&herd->stack, &m->link);
+	arena_clear(&m->arena);
+	free(m);
+}
+
+void herd_list(herd_t *herd, struct member *m)
+{
+	m->listed = true;
+	m->older = members(herd);
+	/* Release: pairs with the acquire in members(). */
+	atomic_store_explicit(&herd->newest, m, memory_order_release);
 }
 
 bool herd_callable(const herd_t *herd, const char *function)
@@ -114,7 +130,7 @@ static struct member *pop(herd_t *herd)
  * Making a member takes the lock, so it waits for a reset, which has all members, and then finds
  * them.
  */
-static __attribute__((noinline)) struct member *pop_or_make(herd_t *herd)
+static __attribute__((noinline)) struct member *pop_or_make(herd_t *herd, const char *function)
 {
 	const char *problem;
 	struct member *m = pop(herd);
@@ -123,11 +139,14 @@ static __attribute__((noinline)) struct member *pop_or_make(herd_t *herd)
 		return m;
 	herd_lock(herd);
 	m = pop(herd);
-	if (m == NULL)
-		m = herd_make(herd, &problem);
+	if (m == NULL) {
+		m = herd_make(herd, herd->bump.first_chunk, &problem);
+		if (m != NULL)
+			herd_list(herd, m);
+	}
 	herd_unlock(herd);
 	if (m == NULL)
-		herd_failed(herd, problem, num_max(herd->bump.first_chunk, sizeof *m), "herd_get");
+		herd_failed(herd, problem, num_max(herd->bump.first_chunk, sizeof *m), function);
 	else
 		*recent_of(herd) = (struct recent){herd->id, m};
 	return m;
@@ -143,7 +162,7 @@ static __attribute__((noinline)) bump_t *get_slow(herd_t *herd, bool make, const
 	if (r->herd == herd->id && member_claim(r->member))
 		return check_out(r->member);
 
-	struct member *m = make ? pop_or_make(herd) : pop(herd);
+	struct member *m = make ? pop_or_make(herd, function) : pop(herd);
 
 	if (m != NULL)
 		return check_out(m);
@@ -152,7 +171,10 @@ static __attribute__((noinline)) bump_t *get_slow(herd_t *herd, bool make, const
 	return NULL;
 }
 
-/* It calls nothing, so that it saves no register: stores in front of an atomic exchange are waited for. */
+/*
+ * It calls nothing, so that it saves no register: stores in front of an atomic exchange are
+ * waited for.
+ */
 bump_t *herd_get(herd_t *herd)
 {
 	const struct recent *r = recent_of(herd);
@@ -161,6 +183,11 @@ bump_t *herd_get(herd_t *herd)
 			member_set_busy(r->member)))
 		return check_out(r->member);
 	return get_slow(herd, true, "herd_get");
+}
+
+bump_t *herd_get_for(herd_t *herd, const char *function)
+{
+	return get_slow(herd, true, function);
 }
 
 bump_t *herd_try_get(herd_t *herd)
@@ -191,8 +218,10 @@ static struct member *returned(const herd_t *herd, bump_t *bump, const char *fun
 	if (a->herd != herd)
 		misuse(function, a->herd == NULL ? "the arena belongs to no herd"
 						 : "the arena belongs to another herd");
-	else if ((a->closed & CLOSED_PARKED) != 0)
+	else if ((a->flags & CLOSED_PARKED) != 0)
 		put_back_already(function);
+	else if ((a->flags & IS_LOCAL) != 0 && !local_is_mine(member_of(bump)))
+		misuse(function, "the arena is another thread's own: herd_local");
 	else
 		return member_of(bump);
 	return NULL;
@@ -200,6 +229,7 @@ static struct member *returned(const herd_t *herd, bump_t *bump, const char *fun
 
 static void park_and_release(herd_t *herd, struct member *m, const char *function)
 {
+	local_forget(m);
 	member_park(m);
 	if (!member_release(herd, m)) /* two threads put it at the same time */
 		put_back_already(function);
@@ -229,7 +259,7 @@ void herd_put(herd_t *herd, bump_t *bump)
 
 	if (bump == NULL)
 		return;
-	if (HERD_LIKELY(a->herd == herd && (a->closed & CLOSED_PARKED) == 0 &&
+	if (HERD_LIKELY(a->herd == herd && (a->flags & (CLOSED_PARKED | IS_LOCAL)) == 0 &&
 			arena_calling == NULL && !san_watching_threads())) {
 		member_park(member_of(bump));
 		const unsigned former = member_set_free(member_of(bump));
@@ -303,7 +333,7 @@ void herd_check(herd_t *herd)
 
 	spare_check(&herd->spare);
 	for (struct member *m = members(herd); m != NULL; m = m->older) {
-		CHECK(!member_is_free(m) && (m->arena.closed & CLOSED_PARKED) != 0);
+		CHECK(!member_is_free(m) && (m->arena.flags & CLOSED_PARKED) != 0);
 		arena_check(&m->arena);
 		held += m->arena.held;
 	}
@@ -344,7 +374,7 @@ herd_t *herd_new(const herd_config_t *config)
 		errno = ENOMEM;
 		return NULL;
 	}
-	*herd = (herd_t){.id = id_next(),
+	*herd = (herd_t){.id = id_next_herd(),
 			 .bump = config->bump,
 			 .keep = config->keep != 0 ? config->keep : SIZE_MAX};
 	stack_init(&herd->stack);
@@ -370,6 +400,7 @@ int herd_destroy(herd_t *herd)
 	}
 	for (struct member *m = members(herd); m != NULL; m = m->older)
 		arena_run_defers(&m->arena, 0);
+	fork_delist(herd); /* from here on no thread that ends looks at its members */
 	for (struct member *m = members(herd), *older; m != NULL; m = older) {
 		older = m->older;
 		arena_clear(&m->arena);
@@ -377,7 +408,6 @@ int herd_destroy(herd_t *herd)
 	}
 	spare_done(&herd->spare);
 	stack_done(&herd->stack);
-	fork_delist(herd);
 	herd_unlock(herd);
 	pthread_mutex_destroy(&herd->cold);
 	free(herd);

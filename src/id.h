@@ -11,4 +11,7 @@
  */
 uint64_t id_next(void);
 
+/* The same for herds alone, without gaps: threads find their members by it. */
+uint64_t id_next_herd(void);
+
 #endif

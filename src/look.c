@@ -111,7 +111,7 @@ int bump_each_chunk(const bump_t *bump,
 	return arena_readable(a, "bump_each_chunk") ? arena_each_chunk(a, fn, ctx) : EINVAL;
 }
 
-static int holds(void *ctx, const void *start, size_t used, size_t capacity)
+int chunk_holds(void *ctx, const void *start, size_t used, size_t capacity)
 {
 	(void)capacity;
 	return (uintptr_t)ctx - (uintptr_t)start < used; /* below `start` it wraps, and is more */
@@ -122,7 +122,43 @@ bool bump_owns(const bump_t *bump, const void *ptr)
 	const struct arena *a = arena_of(bump);
 
 	return arena_readable(a, "bump_owns") &&
-	       arena_each_chunk(a, holds, (void *)(uintptr_t)ptr) != 0;
+	       arena_each_chunk(a, chunk_holds, (void *)(uintptr_t)ptr) != 0;
+}
+
+static struct chunk *sum_list(struct arena *a, struct chunk *list)
+{
+	struct chunk *oldest = NULL;
+
+	for (struct chunk *c = list; c != NULL; c = c->next) {
+		if (c != a->home) {
+			a->held += c->size;
+			oldest = c;
+		}
+		if (c == a->chunk)
+			continue;
+		a->below.used += chunk_used(c);
+		a->below.capacity += chunk_capacity(c);
+		a->below.chunks++;
+	}
+	return oldest;
+}
+
+void arena_mend(struct arena *a)
+{
+	struct chunk *c = a->chunk;
+	char *const pos = arena_pos(a);
+
+	a->held = 0;
+	a->below = (struct sums){0};
+	a->oldest = sum_list(a, a->chunk);
+	a->own_oldest = sum_list(a, a->own);
+	a->peak = num_max(a->peak, a->held);
+	if (c != NULL && pos >= chunk_start(c) && pos <= c->end)
+		c->ptr = pos;
+	else if (c != NULL)
+		c->ptr = chunk_start(c);
+	arena_resume(a, c);
+	a->clock++;
 }
 
 /* One list: its order, its bounds, its sums. */
@@ -161,7 +197,8 @@ void arena_check(const struct arena *a)
 	CHECK(held == a->held && a->held <= a->peak);
 	CHECK(sums.used == known.used && sums.capacity == known.capacity &&
 	      sums.chunks == known.chunks);
-	CHECK(a->head.ptr <= a->end && a->head.end == (a->closed != 0 ? a->head.ptr : a->end));
+	CHECK(a->head.ptr <= a->end);
+	CHECK(a->head.end == ((a->flags & CLOSED_ANY) != 0 ? a->head.ptr : a->end));
 	for (const struct defer *d = a->defers; d != NULL && d->next != NULL; d = d->next)
 		CHECK(d->serial > d->next->serial);
 }

@@ -2,13 +2,14 @@
 /*
  * Marks, rewinding, and deferred functions.
  *
- * A mark is checked before anything is freed. Its arena, its era (checkout or reset) and its chunk
- * must be there still: serials are never used twice, so a chunk that was freed can't be mistaken. That
- * leaves a mark above the position in a chunk that is there. It is fine if an allocation shrank, and
- * void if an outer mark was rewound meanwhile. Marks are numbered, so an arena can remember which:
+ * A mark is checked before anything is freed. Its arena, its era (checkout or reset) and its
+ * chunk must be there still: serials are never used twice, so a chunk that was freed can't be
+ * mistaken. That leaves a mark above the position in a chunk that is there. It is fine if an
+ * allocation shrank, and void if an outer mark was rewound meanwhile. Marks are numbered, so an
+ * arena can remember which:
  *
- * INV-VOIDED: of the marks made after the one that was rewound, and before it was, those above it are
- *   void. The last few such ranges are remembered; a range without a mark is none.
+ * INV-VOIDED: of the marks made after the one that was rewound, and before it was, those above it
+ *   are void. The last few such ranges are remembered; a range without a mark is none.
  */
 
 #include "arena.h"
@@ -105,24 +106,41 @@ bump_mark_t bump_mark(const bump_t *bump)
 	return mark;
 }
 
-/* The mark was rewound: those made since are void where they lie above it. */
+static struct place later(struct place a, struct place b)
+{
+	return place_before(a, b) ? b : a;
+}
+
+/*
+ * The mark was rewound: those made since are void where they lie above it.
+ *
+ * Two ranges are one if no allocation shrank in between. Then marks made in between can't lie
+ * above the later place and be valid: the position fell from them to there by rewinding, which
+ * made them void. Where shrinking keeps ranges apart, and there are more than can be remembered,
+ * the oldest is forgotten.
+ */
 static void note_voided(struct arena *a, const bump_mark_t *mark)
 {
-	const struct voided now = {mark->number_, a->marks, {mark->chunk_, mark->ptr_}};
+	const struct voided now = {mark->number_, a->marks, {mark->chunk_, mark->ptr_}, a->lowered};
 	size_t n = 0;
 
 	if (now.after == now.upto)
 		return;
-	/* What an inner mark voided is void now as well; of what is left, the oldest makes room. */
+	/* What an inner mark voided is void now as well. */
 	while (n < VOIDED && a->voided[n].upto != 0 && a->voided[n].after < now.after)
 		n++;
+	for (size_t i = n; i < VOIDED; i++)
+		a->voided[i].upto = 0;
+	if (n > 0 && a->voided[n - 1].lowered == now.lowered) {
+		a->voided[n - 1].upto = now.upto;
+		a->voided[n - 1].place = later(a->voided[n - 1].place, now.place);
+		return;
+	}
 	if (n == VOIDED) {
 		memmove(&a->voided[0], &a->voided[1], (VOIDED - 1) * sizeof a->voided[0]);
 		n--;
 	}
 	a->voided[n] = now;
-	for (size_t i = n + 1; i < VOIDED; i++)
-		a->voided[i].upto = 0;
 }
 
 static bool is_void(const struct arena *a, const bump_mark_t *mark)
@@ -162,29 +180,41 @@ static const char *problem_of(const struct arena *a, const bump_mark_t *mark)
 	return NULL;
 }
 
-/* Unlink the chunks of a list that came after `clock`, and make them spare. */
-static void free_newer(struct arena *a, struct chunk **list, struct chunk **oldest, uint64_t clock)
+/* A list of chunks on its way to the spare ones. */
+struct chain {
+	struct chunk *head, *tail;
+	size_t bytes;
+};
+
+/* Unlink the chunks of a list that came after `clock`. */
+static struct chain unlink_newer(struct arena *a, struct chunk **list, struct chunk **oldest,
+				 uint64_t clock)
 {
-	struct chunk *const head = *list;
-	struct chunk *tail = NULL;
-	size_t bytes = 0;
+	struct chain chain = {.head = *list};
 
 	while (*list != NULL && (*list)->serial > clock) {
-		tail = *list;
-		*list = tail->next;
-		bytes += tail->size;
-		a->below.used -= chunk_used(tail);
-		a->below.capacity -= chunk_capacity(tail);
+		struct chunk *c = *list;
+
+		*list = c->next;
+		chain.tail = c;
+		chain.bytes += c->size;
+		a->below.used -= chunk_used(c);
+		a->below.capacity -= chunk_capacity(c);
 		a->below.chunks--;
 		if (arena_watched(a))
-			san_no_access(chunk_start(tail), chunk_capacity(tail));
+			san_no_access(chunk_start(c), chunk_capacity(c));
 	}
 	if (*list == NULL || *list == a->home)
 		*oldest = NULL;
 	a->clock++;
-	a->held -= bytes;
-	if (tail != NULL)
-		spare_return(a->spare, head, tail, bytes);
+	a->held -= chain.bytes;
+	return chain;
+}
+
+static void give(struct arena *a, const struct chain *chain)
+{
+	if (chain->tail != NULL)
+		spare_return(a->spare, chain->head, chain->tail, chain->bytes);
 }
 
 /* Count the current chunk among all others, so that the list can be cut anywhere; and undo that. */
@@ -213,16 +243,20 @@ static void count_current(struct arena *a, bool among)
 static void cut(struct arena *a, uint64_t chunk, uint64_t clock)
 {
 	struct chunk *list = a->chunk;
+	struct chain own = {0}, others = {0};
 
 	if (a->own != NULL && a->own->serial > clock)
-		free_newer(a, &a->own, &a->own_oldest, clock);
-	if (list == NULL || list->serial <= chunk)
-		return;
-	count_current(a, true);
-	free_newer(a, &list, &a->oldest, chunk);
-	a->chunk = list;
-	count_current(a, false);
-	arena_resume(a, list);
+		own = unlink_newer(a, &a->own, &a->own_oldest, clock);
+	if (list != NULL && list->serial > chunk) {
+		count_current(a, true);
+		others = unlink_newer(a, &list, &a->oldest, chunk);
+		a->chunk = list;
+		count_current(a, false);
+		arena_resume(a, list);
+	}
+	/* Last: whenever another thread forks, no chunk is in two lists. */
+	give(a, &own);
+	give(a, &others);
 }
 
 void arena_rewind(struct arena *a, struct state to)

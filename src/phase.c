@@ -103,7 +103,7 @@ static struct member *claim_next(herd_t *herd, struct member **at, bool *others,
 		}
 		struct member *m = *at;
 
-		if (m->warming || !member_claim(m))
+		if (!member_claim(m))
 			continue;
 		if (*others || has_room(&m->arena, size))
 			return m;
@@ -111,13 +111,23 @@ static struct member *claim_next(herd_t *herd, struct member **at, bool *others,
 	}
 }
 
-static void release_warmed(herd_t *herd)
+/* In front of the list: a walk that has begun does not meet it. */
+static struct member *make_listed(herd_t *herd, const char **problem)
 {
-	for (struct member *m = members(herd); m != NULL; m = m->older) {
-		if (m->warming) {
-			m->warming = false;
-			(void)member_release(herd, m);
-		}
+	struct member *m = herd_make(herd, herd->bump.first_chunk, problem);
+
+	if (m != NULL)
+		herd_list(herd, m);
+	return m;
+}
+
+static void release_list(herd_t *herd, struct member *list)
+{
+	while (list != NULL) {
+		struct member *m = list;
+
+		list = m->cold_next;
+		(void)member_release(herd, m);
 	}
 }
 
@@ -130,25 +140,58 @@ int herd_warm(herd_t *herd, size_t wanted, size_t bytes_each)
 		return EINVAL;
 	herd_lock(herd);
 	struct member *at = members(herd);
+	struct member *warmed_ones = NULL;
 	bool others = false;
 
 	for (size_t warmed = 0; warmed < wanted && problem == NULL; warmed++) {
 		struct member *m = claim_next(herd, &at, &others, bytes_each);
 
 		if (m == NULL)
-			m = herd_make(herd, &problem); /* in front of the list: not met again */
+			m = make_listed(herd, &problem);
 		if (m == NULL)
 			break;
-		m->warming = true;
+		m->cold_next = warmed_ones;
+		warmed_ones = m;
 		problem = warm_member(m, bytes_each);
 		member_park(m);
 	}
-	release_warmed(herd);
+	release_list(herd, warmed_ones);
 	herd_unlock(herd);
 	if (problem == NULL)
 		return 0;
 	herd_failed(herd, problem, bytes_each, "herd_warm");
 	return errno;
+}
+
+/*
+ * With the list of herds locked, so that a thread that ends is either done with its members or
+ * has not begun. Members are as their threads left them: one that died in a deferred function
+ * left it marked so.
+ */
+static void recall_all(herd_t *herd, void *ctx)
+{
+	size_t *recalled = (size_t *)ctx;
+
+	for (struct member *m = members(herd); m != NULL; m = m->older) {
+		if (member_is_free(m))
+			continue;
+		local_forget(m);
+		arena_open(&m->arena, CLOSED_DEFERS);
+		member_park(m);
+		*recalled += member_release(herd, m);
+	}
+}
+
+size_t herd_recall(herd_t *herd)
+{
+	size_t recalled = 0;
+
+	if (!herd_callable(herd, "herd_recall"))
+		return 0;
+	herd_lock(herd);
+	(void)fork_visit(herd->id, recall_all, &recalled);
+	herd_unlock(herd);
+	return recalled;
 }
 
 void herd_set_limit(herd_t *herd, size_t limit)

@@ -51,14 +51,17 @@ struct view {
 };
 
 struct member {
-	struct arena arena;   /* first: a bump_t * is a member's address */
-	struct view view;     /* also where a checkout began: discard goes back to it */
-	size_t used_at_0;     /* bytes in use if the position were 0, modulo 2^N */
-	struct member *older; /* the next in the herd's list of all members; never changes */
-	bool warming;	      /* claimed by herd_warm(); belongs to whoever has the herd's lock */
+	struct arena arena; /* first: a bump_t * is a member's address */
+	struct view view;   /* also where a checkout began: discard goes back to it */
+	size_t used_at_0;   /* bytes in use if the position were 0, modulo 2^N */
+	bool listed;
+	struct member *older;	  /* the next in the herd's list of all members; never changes */
+	struct member *cold_next; /* in a list of claimed ones, of who has the herd's lock */
 	/* What other threads touch, apart from what the owner works with. */
 	struct stack_link link __attribute__((aligned(64)));
 	_Atomic unsigned state;
+	/* The thread whose own member this is, by its ticket: local.c. 0: no one's. */
+	_Atomic uint64_t local;
 };
 
 struct herd_pool {
@@ -69,7 +72,7 @@ struct herd_pool {
 	_Atomic(struct member *) newest; /* of all; grows under `cold`, is read without it */
 	bump_config_t bump;
 	size_t keep;			   /* SIZE_MAX: all */
-	struct herd_pool *previous, *next; /* in the list of all herds: fork.c */
+	struct herd_pool *previous, *next; /* in a list of all herds: fork.c */
 	/* Written whenever a member gets a chunk. */
 	struct spare spare __attribute__((aligned(64))); /* chunks, and the budget */
 	pthread_mutex_t cold; /* one cold operation at a time; see herd_lock() */
@@ -98,12 +101,12 @@ static inline bool member_set_busy(struct member *m)
 }
 
 /*
- * Let go of a member that is ours. Returns the former state: ON_BUSY, and that is all; OFF_BUSY, and we
- * have to push it; ON_FREE, and it was idle already, and still is.
- * Release: all that we did to it happens before what its next owner does; pairs with the acquires in
- * member_set_busy() and member_pop(). The state is set before the push: a thread that pops the member
- * must find it free already, or it would leave it off for good. Acquire, for a member that was left
- * off meanwhile: our push comes after the pop, whose exchange this pairs with.
+ * Let go of a member that is ours. Returns the former state: ON_BUSY, and that is all; OFF_BUSY,
+ * and we have to push it; ON_FREE, and it was idle already, and still is. Release: all that we
+ * did to it happens before what its next owner does; pairs with the acquires in member_set_busy()
+ * and member_pop(). The state is set before the push: a thread that pops the member must find it
+ * free already, or it would leave it off for good. Acquire, for a member that was left off
+ * meanwhile: our push comes after the pop, whose exchange this pairs with.
  */
 static inline unsigned member_set_free(struct member *m)
 {
@@ -169,8 +172,8 @@ static inline struct member *members(const struct herd_pool *h)
 }
 
 /*
- * Close the arena, and let others see how it is; the next step is member_release(). At most checkouts
- * no chunk came or went: then only the position is new.
+ * Close the arena, and let others see how it is; the next step is member_release(). At most
+ * checkouts no chunk came or went: then only the position is new.
  */
 static inline void member_park(struct member *m)
 {
@@ -184,8 +187,8 @@ static inline void member_park(struct member *m)
 		atomic_store_explicit(&m->view.own, a->own, memory_order_release);
 	}
 	/*
-	 * Release, all three: who sees the new `ptr` sees the lists that it is in, and who sees those
-	 * sees what their chunks say; pair with the acquires in survey.c.
+	 * Release, all three: who sees the new `ptr` sees the lists that it is in, and who sees
+	 * those sees what their chunks say; pair with the acquires in survey.c.
 	 */
 	atomic_store_explicit(&m->view.used, m->used_at_0 + (uintptr_t)arena_pos(a),
 			      memory_order_relaxed);
@@ -206,14 +209,38 @@ void herd_unlock(herd_t *herd);
 /* With the lock held: claim every member, or none where one is out; and let go of all. */
 bool herd_claim_all(herd_t *herd);
 void herd_release_all(herd_t *herd);
-/* With the lock held: make a member, parked and busy. NULL: why is in *problem. */
-struct member *herd_make(herd_t *herd, const char **problem);
+/* herd_get(), on behalf of `function`. */
+bump_t *herd_get_for(herd_t *herd, const char *function);
+/* With the lock held: make a member, parked and busy; NULL: why is in *problem. And list it. */
+struct member *herd_make(herd_t *herd, size_t first_chunk, const char **problem);
+void herd_list(herd_t *herd, struct member *m);
+/* Undo the latest herd_make(), of a member that was not listed. */
+void herd_unmake(herd_t *herd, struct member *m);
 /* Report a failure to get memory, on behalf of `function`, with nothing held. */
 void herd_failed(const herd_t *herd, const char *problem, size_t size, const char *function);
 /* Verify the invariants, with all members claimed. For tests. */
 void herd_check(herd_t *herd);
 
+/* local.c */
+/* Whether a member that is out is this thread's own; else it is another's, or no one's. */
+bool local_is_mine(const struct member *m);
+/* A member that is ours is nobody's own any more. */
+void local_forget(struct member *m);
+
+/* survey.c */
+/* With the lock held: herd_stats(). */
+void herd_figures(herd_t *herd, herd_stats_t *stats);
+/* Walk over the chunks that a member had at its last put, as bump_each_chunk(); out or not. */
+int member_each_chunk(const struct member *m,
+		      int (*fn)(void *ctx, const void *start, size_t used, size_t capacity),
+		      void *ctx);
+
 /* fork.c */
+/*
+ * Whether the herd with that id is alive. If so, fn, unless NULL, is called: the herd can't be
+ * destroyed meanwhile. fn takes no lock.
+ */
+bool fork_visit(uint64_t id, void (*fn)(herd_t *herd, void *ctx), void *ctx);
 void fork_enlist(herd_t *herd);
 void fork_delist(herd_t *herd);
 void fork_gate_enter(void);

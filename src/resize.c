@@ -135,7 +135,7 @@ bool bump_free_last(bump_t *bump, void *ptr, size_t size)
 	struct arena *a = arena_of(bump);
 	struct chunk *own = newest_own(a);
 
-	if ((a->closed & CLOSED_DEFERS) != 0)
+	if ((a->flags & CLOSED_DEFERS) != 0)
 		return false; /* a destructor may take its object back: all is freed in a moment */
 	if (!arena_usable(a, "bump_free_last") || ptr == NULL ||
 	    !is_newest(a, (const char *)ptr, size))
@@ -189,8 +189,10 @@ void *bump_reserve(bump_t *bump, size_t size, size_t align, size_t *room)
 	CHECK(left >= size);
 	if (arena_watched(a))
 		san_fresh(start, left);
-	if (room != NULL)
+	if (room != NULL) {
 		*room = left;
+		san_defined(room, sizeof *room);
+	}
 	a->reservation = (struct reservation){start, arena_pos(a), a->clock};
 	return start;
 }

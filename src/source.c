@@ -6,15 +6,14 @@
 #include <stdlib.h>
 
 #include "num.h"
+#include "os.h"
+#include "spare.h"
 
 static void *malloc_acquire(void *ctx, size_t *size, size_t align)
 {
 	(void)ctx;
 
-	/*
-	 * aligned_alloc(3) wants a multiple of the alignment; the arena need not know of the few
-	 * bytes more.
-	 */
+	/* aligned_alloc(3) wants a multiple of the alignment: see source_unit(). */
 	const size_t bytes = num_up(*size, align);
 
 	return bytes > PTRDIFF_MAX ? NULL : aligned_alloc(align, bytes);
@@ -40,6 +39,13 @@ static void none_release(void *ctx, void *memory, size_t size)
 	(void)ctx;
 	(void)memory;
 	(void)size;
+}
+
+size_t source_unit(const herd_source_t *source)
+{
+	if (os_is_source(source))
+		return os_page_size();
+	return source->acquire == malloc_acquire ? CHUNK_ALIGN : CHUNK_UNIT;
 }
 
 const herd_source_t herd_source_malloc = {

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Spare chunks, and the budget of what is held from the source; see spare.h.
- *
- * A chunk comes back by splicing whole lists, so that a reset costs nothing for each of them, and
- * is sorted into its size class when someone looks for one. Getting one is best fit: a member
- * that doubles finds again the sizes that the last phase grew, and a small one leaves the large
- * ones alone while a smaller fits.
+ * Where chunks come from and go to, and the budget of what is held from the source; see spare.h.
+ * Which spare chunk serves best is in fit.c.
  */
 
 #include "spare.h"
@@ -16,11 +12,6 @@
 
 const char NO_MEMORY[] = "out of memory";
 static const char SOURCE_EMPTY[] = "the source has no memory";
-
-enum {
-	SORT_AT_ONCE = 32, /* unsorted chunks looked at before a class is searched again */
-	LOOK_AT_MOST = 64, /* chunks of a class compared once one was found that fits */
-};
 
 void spare_lock(struct spare *s)
 {
@@ -48,88 +39,6 @@ void spare_done(struct spare *s)
 	CHECK(s->reserved == 0 && s->pending == 0 && s->bytes == 0);
 	if (s->shared)
 		pthread_mutex_destroy(&s->lock);
-}
-
-static unsigned class_of(size_t size)
-{
-	unsigned class = 0;
-
-	for (size >>= 13; size != 0 && class < SPARE_CLASSES - 1; size >>= 1)
-		class ++;
-	return class;
-}
-
-/* Sort up to n chunks into their classes. */
-static void sort_some(struct spare *s, size_t n)
-{
-	for (; n != 0 && s->unsorted != NULL; n--) {
-		struct chunk *c = s->unsorted;
-		struct chunk **list = &s->sorted[class_of(c->size)];
-
-		s->unsorted = c->next;
-		c->next = *list;
-		*list = c;
-	}
-}
-
-/*
- * Whether size a serves a wish for `want` better than b: at or above it the smaller one, else
- * the larger.
- */
-static bool better(size_t a, size_t b, size_t want)
-{
-	if ((a >= want) != (b >= want))
-		return a >= want;
-	return a >= want ? a < b : a > b;
-}
-
-/* Unlink the best chunk of one class; NULL where none serves. */
-static struct chunk *take_from_class(struct spare *s, unsigned class, const struct spare_wish *wish)
-{
-	struct chunk **best = NULL;
-	size_t looked = 0;
-
-	for (struct chunk **at = &s->sorted[class]; *at != NULL; at = &(*at)->next) {
-		const size_t size = (*at)->size;
-
-		if (size >= wish->need && size <= wish->most &&
-		    (best == NULL || better(size, (*best)->size, wish->want)))
-			best = at;
-		if (best != NULL && ((*best)->size == wish->want || ++looked >= LOOK_AT_MOST))
-			break;
-	}
-	if (best == NULL)
-		return NULL;
-
-	struct chunk *c = *best;
-
-	*best = c->next;
-	s->bytes -= c->size;
-	return c;
-}
-
-/*
- * Unlink the spare chunk that serves best: of about the size that is wanted; else the largest
- * smaller one; else the smallest larger one.
- */
-static struct chunk *take_best(struct spare *s, const struct spare_wish *wish)
-{
-	const unsigned ideal = class_of(wish->want);
-	const unsigned least = class_of(wish->need);
-	struct chunk *c = NULL;
-
-	if (s->bytes == 0)
-		return NULL;
-	c = take_from_class(s, ideal, wish);
-	while (c == NULL && s->unsorted != NULL) {
-		sort_some(s, SORT_AT_ONCE);
-		c = take_from_class(s, ideal, wish);
-	}
-	for (unsigned class = ideal; c == NULL && class -- > least;)
-		c = take_from_class(s, class, wish);
-	for (unsigned class = ideal + 1; c == NULL && class < SPARE_CLASSES; class ++)
-		c = take_from_class(s, class, wish);
-	return c;
 }
 
 /*
@@ -165,37 +74,12 @@ static size_t release_list(struct spare *s, struct chunk *list)
 	return bytes;
 }
 
-/*
- * With the lock held: unlink spare chunks until at most `keep` bytes are left; the large ones
- * first.
- */
-static struct chunk *unlink_above(struct spare *s, size_t keep, size_t *bytes)
-{
-	struct chunk *list = NULL;
-
-	*bytes = 0;
-	if (s->bytes > keep)
-		sort_some(s, SIZE_MAX);
-	for (unsigned class = SPARE_CLASSES; class -- > 0 && s->bytes > keep;) {
-		while (s->sorted[class] != NULL && s->bytes > keep) {
-			struct chunk *c = s->sorted[class];
-
-			s->sorted[class] = c->next;
-			c->next = list;
-			list = c;
-			s->bytes -= c->size;
-			*bytes += c->size;
-		}
-	}
-	return list;
-}
-
 size_t spare_trim(struct spare *s, size_t keep)
 {
 	size_t bytes;
 
 	spare_lock(s);
-	struct chunk *list = unlink_above(s, keep, &bytes);
+	struct chunk *list = fit_take_above(s, keep, &bytes);
 
 	spare_unlock(s);
 	(void)release_list(s, list);
@@ -209,7 +93,7 @@ size_t spare_trim(struct spare *s, size_t keep)
 static void settle(struct spare *s, size_t asked, size_t given)
 {
 	spare_lock(s);
-	s->pending -= asked;
+	s->pending = num_sub(s->pending, asked); /* a fork may have forgotten it */
 	s->reserved += given;
 	s->peak = num_max(s->peak, s->reserved);
 	spare_unlock(s);
@@ -220,9 +104,15 @@ static size_t room_in_budget(const struct spare *s)
 	return num_sub(num_sub(s->limit, s->reserved), s->pending);
 }
 
+/* By how much `more` bytes would exceed the limit: so much has to go first. */
+static size_t over_budget(const struct spare *s, size_t more)
+{
+	return num_sub(num_add(num_add(s->reserved, s->pending), more), s->limit);
+}
+
 /*
- * Charge the budget for a new chunk: what is wanted, what still fits, or what fits once spare memory
- * went back. While that is under way it still counts, for it is held: INV-BUDGET.
+ * Charge the budget for a new chunk: what is wanted, what still fits, or what fits once spare
+ * memory went back. While that is under way it still counts, for it is held: INV-BUDGET.
  * @return the bytes charged; 0 where the limit forbids it, and then nothing was changed.
  */
 static size_t charge(struct spare *s, const struct spare_wish *wish, size_t unit)
@@ -235,13 +125,13 @@ static size_t charge(struct spare *s, const struct spare_wish *wish, size_t unit
 	if (need > wish->most || need > PTRDIFF_MAX)
 		return 0;
 	spare_lock(s);
-	const size_t room = room_in_budget(s);
+	const size_t over = over_budget(s, need);
 
-	if (room < need && num_add(room, s->bytes) >= need) {
-		list = unlink_above(s, s->bytes - (need - room), &freed);
+	if (over != 0 && over <= s->bytes) {
+		list = fit_take_above(s, s->bytes - over, &freed);
 		size = need;
 	} else {
-		size = num_min(size, num_down(room, unit));
+		size = num_min(size, num_down(room_in_budget(s), unit));
 	}
 	if (size >= need)
 		s->pending += num_sub(size, freed);
@@ -282,7 +172,7 @@ static const char *problem_of(const void *memory, size_t given, size_t asked)
 
 static const char *acquire(struct spare *s, const struct spare_wish *wish, struct chunk **chunk)
 {
-	const size_t unit = os_is_source(&s->source) ? os_page_size() : CHUNK_UNIT;
+	const size_t unit = source_unit(&s->source);
 	const size_t asked = charge(s, wish, unit);
 	size_t given = asked;
 
@@ -316,7 +206,7 @@ static const char *acquire(struct spare *s, const struct spare_wish *wish, struc
 const char *spare_obtain(struct spare *s, const struct spare_wish *wish, struct chunk **chunk)
 {
 	spare_lock(s);
-	*chunk = take_best(s, wish);
+	*chunk = fit_take(s, wish);
 	spare_unlock(s);
 	if (*chunk != NULL) {
 		prepare_reuse(*chunk);
@@ -325,8 +215,8 @@ const char *spare_obtain(struct spare *s, const struct spare_wish *wish, struct 
 
 	const char *problem = acquire(s, wish, chunk);
 
-	/* It has not that much: once what is spare went back, it may have what is needed. */
-	if (problem == SOURCE_EMPTY && (spare_trim(s, 0) != 0 || wish->want > wish->need)) {
+	/* None of what is spare serves; but given back, it may. */
+	if (problem == SOURCE_EMPTY && spare_trim(s, 0) != 0) {
 		struct spare_wish less = *wish;
 
 		less.want = less.need;
@@ -349,6 +239,59 @@ void spare_return(struct spare *s, struct chunk *head, struct chunk *tail, size_
 		spare_check(s);
 }
 
+bool spare_admit(struct spare *s, size_t bytes)
+{
+	spare_lock(s);
+	const size_t over = over_budget(s, bytes);
+	const size_t spare = s->bytes;
+
+	spare_unlock(s);
+	if (over > spare)
+		return false;
+	if (over != 0)
+		(void)spare_trim(s, spare - over);
+
+	spare_lock(s);
+	const bool fits = over_budget(s, bytes) == 0; /* others may have been faster */
+
+	if (fits) {
+		s->reserved += bytes;
+		s->peak = num_max(s->peak, s->reserved);
+	}
+	spare_unlock(s);
+	return fits;
+}
+
+void spare_dismiss(struct spare *s, size_t bytes)
+{
+	spare_lock(s);
+	s->reserved -= bytes;
+	spare_unlock(s);
+}
+
+static void move_list(struct spare *to, struct chunk *list)
+{
+	struct chunk *tail = NULL;
+	size_t bytes = 0;
+
+	for (struct chunk *c = list; c != NULL; c = c->next) {
+		tail = c;
+		bytes += c->size;
+	}
+	spare_return(to, list, tail, bytes);
+}
+
+void spare_move(struct spare *to, struct spare *from)
+{
+	move_list(to, from->unsorted);
+	from->unsorted = NULL;
+	for (unsigned class = 0; class < SPARE_CLASSES; class ++) {
+		move_list(to, from->sorted[class]);
+		from->sorted[class] = NULL;
+	}
+	from->bytes = 0;
+}
+
 struct spare_figures spare_figures(struct spare *s)
 {
 	spare_lock(s);
@@ -365,22 +308,5 @@ void spare_set_limit(struct spare *s, size_t limit)
 {
 	spare_lock(s);
 	s->limit = limit != 0 ? limit : SIZE_MAX;
-	spare_unlock(s);
-}
-
-void spare_check(struct spare *s)
-{
-	size_t bytes = 0;
-
-	spare_lock(s);
-	for (const struct chunk *c = s->unsorted; c != NULL; c = c->next)
-		bytes += c->size;
-	for (unsigned class = 0; class < SPARE_CLASSES; class ++) {
-		for (const struct chunk *c = s->sorted[class]; c != NULL; c = c->next) {
-			CHECK(class_of(c->size) == class);
-			bytes += c->size;
-		}
-	}
-	CHECK(bytes == s->bytes && bytes <= s->reserved);
 	spare_unlock(s);
 }

@@ -10,9 +10,9 @@
  * needed serves the next one whichever thread does the heavy work then: the footprint is that of
  * the largest phase, not members times that.
  *
- * INV-BUDGET: `reserved` is what is held from the source, `pending` what it is being asked for. Where
- *   there is a limit, no request raises their sum above it: memory is charged before the source is
- *   asked, and no longer held only when the source has it back.
+ * INV-BUDGET: `reserved` is what is held from the source, `pending` what it is being asked for.
+ *   Where there is a limit, no request raises their sum above it: memory is charged before the
+ *   source is asked, and no longer held only when the source has it back.
  * INV-SPARE:  `bytes` is the sum of the sizes in all lists; nothing in them holds an allocation.
  */
 
@@ -52,6 +52,9 @@ struct spare_wish {
  */
 extern const char NO_MEMORY[];
 
+/* source.c: what a source rounds sizes up to, so that the budget counts what is really held. */
+size_t source_unit(const herd_source_t *source);
+
 void spare_init(struct spare *s, const herd_source_t *source, size_t limit, bool shared);
 
 /* Release all spare chunks. All others were given back before. */
@@ -72,6 +75,26 @@ void spare_return(struct spare *s, struct chunk *head, struct chunk *tail, size_
 /* Give spare chunks to the source until at most `keep` bytes are left. @return the bytes given. */
 size_t spare_trim(struct spare *s, size_t keep);
 
+/*
+ * Memory that is held changes hands. Admit: count `bytes` more as held; false where the limit
+ * forbids it, even with what is spare given back, and then nothing was changed. Dismiss: count
+ * them no more. Move: all that is spare, which was admitted before. Cost of the last: one step a
+ * chunk.
+ */
+bool spare_admit(struct spare *s, size_t bytes);
+void spare_dismiss(struct spare *s, size_t bytes);
+void spare_move(struct spare *to, struct spare *from);
+
+/* fit.c, with the lock held */
+/*
+ * Unlink the spare chunk that serves best: of about the size that is wanted; else the largest
+ * smaller one; else the smallest larger one, unless that is much larger: a huge chunk must not be
+ * swallowed by a small request.
+ */
+struct chunk *fit_take(struct spare *s, const struct spare_wish *wish);
+/* Unlink spare chunks, the large ones first, until at most `keep` bytes are left. */
+struct chunk *fit_take_above(struct spare *s, size_t keep, size_t *bytes);
+
 /* The figures, at one moment. */
 struct spare_figures {
 	size_t limit, reserved, peak, bytes;
@@ -82,6 +105,12 @@ void spare_set_limit(struct spare *s, size_t limit);
 /* Around fork(2), so that the child inherits the lock free. */
 void spare_lock(struct spare *s);
 void spare_unlock(struct spare *s);
+
+/*
+ * In the child of a fork(2), with the lock held: `held` is what all arenas hold. What other
+ * threads were asking the source for, or giving back, is nobody's any more.
+ */
+void spare_mend(struct spare *s, size_t held);
 
 /* Verify INV-SPARE by walking all lists. For tests. */
 void spare_check(struct spare *s);

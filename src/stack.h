@@ -93,6 +93,12 @@ static inline bool stack_enlist(struct stack *s, struct stack_link *link)
 	return true;
 }
 
+static inline void stack_delist(struct stack *s, const struct stack_link *link)
+{
+	(void)s;
+	(void)link;
+}
+
 static inline void stack_push(struct stack *s, struct stack_link *link)
 {
 	san_publish(link);
@@ -197,6 +203,13 @@ static inline bool stack_enlist(struct stack *s, struct stack_link *link)
 	atomic_init(&link->next, 0);
 	*stack_at(s, index) = link;
 	return true;
+}
+
+/* Forget the entry that was enlisted last, and never pushed. */
+static inline void stack_delist(struct stack *s, const struct stack_link *link)
+{
+	if (link->index == s->entries)
+		s->entries--;
 }
 
 static inline void stack_push(struct stack *s, struct stack_link *link)

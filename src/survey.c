@@ -13,28 +13,32 @@ static herd_t *lockable(const herd_t *herd)
 	return (herd_t *)(uintptr_t)herd;
 }
 
-void herd_stats(const herd_t *herd, herd_stats_t *stats)
+/* The lock keeps members that a reset or a walk has claimed from being counted as out. */
+void herd_figures(herd_t *herd, herd_stats_t *stats)
 {
-	*stats = (herd_stats_t){0};
-	san_defined(stats, sizeof *stats);
-	if (!herd_callable(herd, "herd_stats"))
-		return;
+	const struct spare_figures figures = spare_figures(&herd->spare);
 
-	/* The lock keeps members that a reset or a walk has claimed from being counted as out. */
-	herd_lock(lockable(herd));
+	*stats = (herd_stats_t){.reserved = figures.reserved,
+				.peak = figures.peak,
+				.spare = figures.bytes,
+				.limit = figures.limit};
 	for (const struct member *m = members(herd); m != NULL; m = m->older) {
 		stats->members++;
 		stats->out += !member_is_free(m);
 		/* Relaxed: a number by itself. */
 		stats->used += atomic_load_explicit(&m->view.used, memory_order_relaxed);
 	}
-	const struct spare_figures figures = spare_figures(&lockable(herd)->spare);
+}
 
-	herd_unlock(lockable(herd));
-	stats->reserved = figures.reserved;
-	stats->peak = figures.peak;
-	stats->spare = figures.bytes;
-	stats->limit = figures.limit;
+void herd_stats(const herd_t *herd, herd_stats_t *stats)
+{
+	*stats = (herd_stats_t){0};
+	if (herd_callable(herd, "herd_stats")) {
+		herd_lock(lockable(herd));
+		herd_figures(lockable(herd), stats);
+		herd_unlock(lockable(herd));
+	}
+	san_defined(stats, sizeof *stats);
 }
 
 int herd_each_chunk(herd_t *herd,
@@ -60,18 +64,15 @@ int herd_each_chunk(herd_t *herd,
 	return result;
 }
 
-static bool between(const void *start, const void *end, const void *ptr)
-{
-	return (uintptr_t)ptr - (uintptr_t)start < (uintptr_t)end - (uintptr_t)start;
-}
-
 /*
- * Whether a member had handed `ptr` out when it was put back last. It may be out and be working:
- * what its view leads to does not change before the next reset, which the lock excludes. A view
- * that is being replaced may show a new list with an old position; then the chunks in front of
- * the one that holds the position are too new, and are skipped.
+ * A member may be out and be working: what its view leads to does not change before the next
+ * reset, which the herd's lock excludes. A view that is being replaced may show a new list with
+ * an old position; then the chunks in front of the one that holds the position are too new, and
+ * are skipped.
  */
-static bool owned(const struct member *m, const void *ptr)
+int member_each_chunk(const struct member *m,
+		      int (*fn)(void *ctx, const void *start, size_t used, size_t capacity),
+		      void *ctx)
 {
 	/*
 	 * Acquire, all three: pair with the releases in member_park(). Who sees a position sees the
@@ -80,20 +81,17 @@ static bool owned(const struct member *m, const void *ptr)
 	const char *pos = atomic_load_explicit(&m->view.ptr, memory_order_acquire);
 	const struct chunk *c = atomic_load_explicit(&m->view.chunk, memory_order_acquire);
 	const struct chunk *own = atomic_load_explicit(&m->view.own, memory_order_acquire);
+	int result = 0;
 
 	while (c != NULL && (pos < chunk_start(c) || pos > c->end))
 		c = c->next;
-	if (c != NULL && between(chunk_start(c), pos, ptr))
-		return true;
-	for (c = c != NULL ? c->next : NULL; c != NULL; c = c->next) {
-		if (between(chunk_start(c), c->ptr, ptr))
-			return true;
+	for (; c != NULL && result == 0; c = c->next) {
+		result = fn(ctx, chunk_start(c), (size_t)(pos - chunk_start(c)), chunk_capacity(c));
+		pos = c->next != NULL ? c->next->ptr : NULL;
 	}
-	for (; own != NULL; own = own->next) {
-		if (between(chunk_start(own), own->ptr, ptr))
-			return true;
-	}
-	return false;
+	for (; own != NULL && result == 0; own = own->next)
+		result = fn(ctx, chunk_start(own), chunk_used(own), chunk_capacity(own));
+	return result;
 }
 
 bool herd_owns(const herd_t *herd, const void *ptr)
@@ -104,7 +102,7 @@ bool herd_owns(const herd_t *herd, const void *ptr)
 		return false;
 	herd_lock(lockable(herd));
 	for (const struct member *m = members(herd); m != NULL && !found; m = m->older)
-		found = owned(m, ptr);
+		found = member_each_chunk(m, chunk_holds, (void *)(uintptr_t)ptr) != 0;
 	herd_unlock(lockable(herd));
 	return found;
 }

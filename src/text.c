@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "san.h"
+
 /* `n` bytes, and a byte for the NUL. */
 static char *alloc_text(struct arena *a, size_t n, const char *function)
 {
@@ -33,8 +35,10 @@ static char *copy_text(bump_t *bump, const char *s, size_t n, const char *functi
 
 	if (copy == NULL)
 		return NULL;
+	memcpy(copy, s, n);
 	copy[n] = '\0';
-	return memcpy(copy, s, n);
+	san_defined(copy + n, 1);
+	return copy;
 }
 
 char *bump_strdup(bump_t *bump, const char *s)

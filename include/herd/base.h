@@ -49,9 +49,9 @@ extern "C" {
  * @param function  the public function that found it, "herd_put" say
  * @param problem   one sentence saying what is wrong
  *
- * It is called before anything was changed and with no lock held, so it may longjmp(3), throw or
- * end the process. If it returns, the function that found the misuse has no effect and fails with
- * EINVAL.
+ * It is called before anything was changed and with no lock held, so it may longjmp(3) or end the
+ * process; but not longjmp out of a deferred function or a walk, which must return. If it
+ * returns, the function that found the misuse has no effect and fails with EINVAL.
  */
 typedef void herd_misuse_fn(const char *function, const char *problem);
 

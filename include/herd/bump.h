@@ -137,7 +137,8 @@ HERD_API void bump_destroy(bump_t *bump);
  * for nothing. Runs what was deferred, newest first, before.
  *
  * @return 0; EINVAL where it is misuse: an arena that belongs to a herd (use herd_reset() or
- *         herd_discard()). Cost: constant, whatever was allocated.
+ *         herd_discard()). Cost: constant, whatever was allocated, and what the deferred
+ *         functions do.
  */
 HERD_API int bump_reset(bump_t *bump);
 
@@ -289,14 +290,15 @@ HERD_API void *bump_realloc(bump_t *bump, void *ptr, size_t old_size, size_t new
 			    size_t align);
 
 /**
- * Change the size of an allocation in place or not at all. False: it would have to move. Any allocation
- * can grow into what its size was rounded up by.
+ * Change the size of an allocation in place or not at all. False: it would have to move. Any
+ * allocation can grow into what its size was rounded up by.
  */
 HERD_API bool bump_extend(bump_t *bump, void *ptr, size_t old_size, size_t new_size);
 
 /**
- * Take the newest allocation back. True if ptr was the newest, and its bytes were taken back. What has
- * a chunk of its own is not taken back, nor resized in place, in a later checkout than its own.
+ * Take the newest allocation back. True if ptr was the newest, and its bytes were taken back.
+ * What has a chunk of its own is not taken back, nor resized in place, in a later checkout than
+ * its own.
  */
 HERD_API bool bump_free_last(bump_t *bump, void *ptr, size_t size);
 
@@ -401,7 +403,8 @@ HERD_INLINE bump_scope_t bump_scope_enter_(bump_t *bump)
  *
  * While it runs, all that was allocated before it was registered is still readable. It may call
  * bump_free_last() on the arena, which does nothing then; allocating from the arena, or calling a
- * function of its herd, is misuse; it must return (no longjmp).
+ * function of its herd, is misuse; it must return (no longjmp), and not wait for a
+ * thread that resets or forks: a fork(2) in another thread waits for the end of a reset.
  *
  * @code
  * FILE *file = fopen(path, "r");

@@ -33,14 +33,18 @@
  * acquire of the channel that carries it. The same holds for pointers into it: herd adds nothing
  * to that and asks nothing of it.
  *
- * fork(2). The child may go on using, resetting and destroying what it inherited; it inherits no
- * lock held. Members that other threads had out stay out in the child.
+ * fork(2). It waits until no cold operation is under way. The child may go on using, resetting
+ * and destroying what it inherited; it inherits no lock held. After a fork in a deferred
+ * function, or in a walk, the child may only exec(3) or _exit(2). Members that other threads had
+ * out stay out in the child.
  *
  * Misuse (see herd_on_misuse()) is detected in release builds, at no cost to an allocation:
  * putting twice, putting into the wrong herd, using an arena that was put back, resetting or
  * destroying a herd's member as if it were a standalone arena. What concerns an arena that was
  * put back holds until someone checks it out again: then it can't be told.
  */
+
+#include <stdio.h>
 
 #include "bump.h"
 
@@ -88,7 +92,9 @@ HERD_API int herd_destroy(herd_t *herd);
  * Free every allocation of every member at once; memory (up to `keep` bytes) and members are kept
  * for reuse. Runs all deferred functions, before any memory is freed; no order between members.
  *
- * MT-Safe. Cost: one step a member, whatever was allocated.
+ * MT-Safe. Cost: one step a member, whatever was allocated; with `keep` also one release for each
+ * chunk that is not kept; and what the deferred functions do, during which other cold operations
+ * wait.
  * @return 0; EBUSY, and nothing happens, while a member is out.
  */
 HERD_API int herd_reset(herd_t *herd);
@@ -108,8 +114,8 @@ HERD_API int herd_reset(herd_t *herd);
 HERD_API bump_t *herd_get(herd_t *herd);
 
 /**
- * Check out an idle member, or return NULL with errno EAGAIN. Never allocates, never waits.
- * MT-Safe, lock-free.
+ * Check out an idle member, or return NULL with errno EAGAIN: there is none, or a reset or
+ * another cold operation has it just now. Never allocates, never waits. MT-Safe, lock-free.
  */
 HERD_API bump_t *herd_try_get(herd_t *herd);
 
@@ -155,6 +161,26 @@ HERD_INLINE herd_scope_t herd_scope_enter_(herd_t *herd)
 	bump_t *const name __attribute__((unused)) = scope.bump_
 
 /** @} */
+/** @name A thread's own member
+ *  @{ */
+
+/**
+ * The calling thread's own member, without passing it down the call chain: checked out at the first
+ * call, the same one at every later call, put back by herd_local_put() or when the thread ends, by
+ * whichever way but a kill.
+ *
+ * herd_put() of it is herd_local_put(), herd_discard() likewise; by another thread it is misuse.
+ * As any member that is out, it keeps the herd from being reset or destroyed; see herd_recall().
+ *
+ * MT-Safe. Cost: a look-up in a table of the thread's own, without a lock; the first call is that
+ * of herd_get(), and may allocate a table. @return the member, or NULL: ENOMEM.
+ */
+HERD_API bump_t *herd_local(herd_t *herd);
+
+/** Put the calling thread's own member back, if it has one. MT-Safe. */
+HERD_API void herd_local_put(herd_t *herd);
+
+/** @} */
 /** @name Tending
  *  @{ */
 
@@ -163,7 +189,8 @@ HERD_INLINE herd_scope_t herd_scope_enter_(herd_t *herd)
  * bytes_each (aligned for any type) and that memory touched: no page fault later. A reset makes
  * the room common property again; it stays hot.
  *
- * MT-Safe. @return 0; ENOMEM: what was made so far stays.
+ * MT-Safe. Cost: that of the members and of the memory that is missing. @return 0; ENOMEM: what was
+ * made so far stays.
  */
 HERD_API int herd_warm(herd_t *herd, size_t members, size_t bytes_each);
 
@@ -174,6 +201,40 @@ HERD_API int herd_warm(herd_t *herd, size_t members, size_t bytes_each);
  * @return the bytes given back.
  */
 HERD_API size_t herd_trim(herd_t *herd, size_t keep);
+
+/**
+ * Put back every member that is out: those of threads that died, and those that living threads
+ * keep with herd_local(), too (their next herd_local() checks one out anew). The caller
+ * guarantees that no thread uses one any more: handing back later what was recalled is misuse.
+ *
+ * MT-Safe. Cost: one step a member. @return how many were out.
+ */
+HERD_API size_t herd_recall(herd_t *herd);
+
+/**
+ * All allocations of `from` live as long as `into` from now on; `from` is empty and usable.
+ * Nothing is copied. What was deferred moves along; what `from` has spare stays with it.
+ *
+ * MT-Safe. Cost: one step a member, and one malloc(3) for each member of `from` where `into` has
+ * none that is idle and empty; neither bytes nor chunks count.
+ * @return 0; EBUSY while a member of `from` is out; EINVAL where sources or min_align differ, or
+ * into is
+ *         from; ENOMEM (no memory, or above into's limit). On failure nothing was moved.
+ */
+HERD_API int herd_absorb(herd_t *into, herd_t *from);
+
+/**
+ * A standalone arena becomes an idle member: its allocations live as long as the herd, and `bump`
+ * itself is gone.
+ *
+ * MT-Safe (race:bump). Cost: one step a member, at most one malloc(3), and one step a chunk that
+ * the arena has spare.
+ * @return 0; EINVAL where its memory is the caller's (bump_new_in()), or its source or min_align
+ * differs
+ *         from the herd's; ENOMEM (no memory, or above the herd's limit), and the arena is as
+ *         before.
+ */
+HERD_API int herd_adopt(herd_t *herd, bump_t *bump);
 
 /**
  * Change the limit of the whole herd; 0: none. One below what is held keeps what is held and
@@ -227,6 +288,21 @@ HERD_API int herd_each_chunk(herd_t *herd,
  * out answer as at their checkout. MT-Safe. Cost: one step a chunk.
  */
 HERD_API bool herd_owns(const herd_t *herd, const void *ptr);
+
+/**
+ * Print a herd for people: its budget, a line a member, a bar for each chunk that shows how full
+ * it is. Members that are out show as at their checkout. MT-Safe. Cost: one step a chunk; other
+ * cold operations wait until it is written. @return 0, or EIO where stream fails.
+ */
+HERD_API int herd_dump(const herd_t *herd, FILE *stream);
+
+/**
+ * The same as a picture: a standalone SVG memory map, a lane a member and one for what is spare,
+ * chunks to scale, used, wasted and spare bytes told apart, for light and for dark viewers.
+ * MT-Safe.
+ * @return 0, or EIO where stream fails.
+ */
+HERD_API int herd_dump_svg(const herd_t *herd, FILE *stream);
 
 /** @} */
 

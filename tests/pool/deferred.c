@@ -227,6 +227,42 @@ static int each_chunk(struct stage *s)
 	return herd_each_chunk(s->pool.herd, see_chunk, NULL);
 }
 
+static int local(struct stage *s)
+{
+	return failed(herd_local(s->pool.herd));
+}
+
+static int local_put(struct stage *s)
+{
+	herd_local_put(s->pool.herd);
+	return errno;
+}
+
+static int recall(struct stage *s)
+{
+	return herd_recall(s->pool.herd) != 0 ? 0 : errno;
+}
+
+static int absorb_into_it(struct stage *s)
+{
+	return herd_absorb(s->pool.herd, s->other.herd);
+}
+
+static int absorb_it(struct stage *s)
+{
+	return herd_absorb(s->other.herd, s->pool.herd);
+}
+
+static int adopt(struct stage *s)
+{
+	return herd_adopt(s->pool.herd, s->lone);
+}
+
+static int dump(struct stage *s)
+{
+	return herd_dump(s->pool.herd, stderr);
+}
+
 struct wrong {
 	int (*act)(struct stage *stage);
 	const char *function; /* what its name begins with */
@@ -253,6 +289,13 @@ static const struct wrong wrongs[] = {
 	{stats, "herd_stats"},
 	{owns, "herd_owns"},
 	{each_chunk, "herd_each_chunk"},
+	{local, "herd_local"},
+	{local_put, "herd_local_put"},
+	{recall, "herd_recall"},
+	{absorb_into_it, "herd_absorb"},
+	{absorb_it, "herd_absorb"},
+	{adopt, "herd_adopt"},
+	{dump, "herd_dump"},
 };
 
 #define WRONGS (sizeof(wrongs) / sizeof(wrongs[0]))

@@ -121,6 +121,7 @@ static void the_child_uses_resets_and_destroys_what_it_inherited(void **state)
 
 struct absentee {
 	herd_t *herd;
+	bool local; /* it is the thread's own */
 	bump_t *bump;
 	void *memory;
 	sem_t has_it;
@@ -132,7 +133,7 @@ static void keep_it_out(void *arg, size_t id)
 	struct absentee *const absentee = arg;
 
 	(void)id;
-	absentee->bump = herd_get(absentee->herd);
+	absentee->bump = absentee->local ? herd_local(absentee->herd) : herd_get(absentee->herd);
 	absentee->memory = absentee->bump == NULL ? NULL : bump_alloc(absentee->bump, 700);
 	if (TEAM_CHECK(absentee->memory != NULL, "%s", strerror(errno)))
 		test_fill(absentee->memory, 700, 1);
@@ -164,14 +165,31 @@ static void find_it_out(void *arg)
 	CHILD_CHECK(herd_destroy(herd) == 0);
 }
 
-static void members_that_other_threads_had_out_stay_out_in_the_child(void **state)
+static void recall_it(void *arg)
 {
-	(void)state;
+	struct absentee *const absentee = arg;
+	herd_t *const herd = absentee->herd;
+	bump_t *const mine = herd_local(herd);
+
+	CHILD_CHECK(mine != NULL && mine != absentee->bump);
+	CHILD_CHECK(bump_alloc(mine, 100000) != NULL);
+	herd_local_put(herd);
+	CHILD_CHECK(pool_stats(herd).out == 1);
+	CHILD_CHECK(herd_reset(herd) == EBUSY);
+	CHILD_CHECK(herd_recall(herd) == 1);
+	CHILD_CHECK(test_verify(absentee->memory, 700, 1));
+	CHILD_CHECK(herd_reset(herd) == 0);
+	CHILD_CHECK(herd_destroy(herd) == 0);
+}
+
+/* Run fn(absentee) in children while another thread has a member out. */
+static void in_children_beside_an_absentee(bool local, void (*fn)(void *arg))
+{
 	if (!FORK_BESIDE_THREADS) {
 		print_message("# thread sanitizer does not support fork(2) beside threads\n");
 		skip();
 	}
-	struct absentee absentee = {.herd = herd_new(NULL)};
+	struct absentee absentee = {.herd = herd_new(NULL), .local = local};
 	struct team team;
 
 	assert_non_null(absentee.herd);
@@ -183,7 +201,7 @@ static void members_that_other_threads_had_out_stay_out_in_the_child(void **stat
 		continue;
 	herd_put(absentee.herd, mine);
 	for (size_t i = 0; i < 3; i++)
-		in_child(find_it_out, &absentee);
+		in_child(fn, &absentee);
 	const int result = herd_reset(absentee.herd);
 	sem_post(&absentee.may_put);
 	team_join(&team);
@@ -194,6 +212,68 @@ static void members_that_other_threads_had_out_stay_out_in_the_child(void **stat
 	assert_int_equal(herd_destroy(absentee.herd), 0);
 	sem_destroy(&absentee.has_it);
 	sem_destroy(&absentee.may_put);
+}
+
+static void members_that_other_threads_had_out_stay_out_in_the_child(void **state)
+{
+	(void)state;
+	in_children_beside_an_absentee(false, find_it_out);
+}
+
+static void the_child_recalls_what_other_threads_have_as_their_own(void **state)
+{
+	(void)state;
+	in_children_beside_an_absentee(true, recall_it);
+}
+
+/* --- the thread's own --- */
+
+static void *local_of_child(void *arg)
+{
+	struct estate *const estate = arg;
+	bump_t *const bump = herd_local(estate->pool.herd);
+
+	CHILD_CHECK(bump != NULL && bump != estate->out && pool_spend(bump, 20000, 50));
+	return NULL;
+}
+
+static void inherit_local(void *arg)
+{
+	struct estate *const estate = arg;
+	herd_t *const herd = estate->pool.herd;
+	pthread_t thread;
+
+	CHILD_CHECK(herd_local(herd) == estate->out);
+	CHILD_CHECK(pthread_create(&thread, NULL, local_of_child, estate) == 0);
+	CHILD_CHECK(pthread_join(thread, NULL) == 0);
+	CHILD_CHECK(pool_stats(herd).out == 1);
+	CHILD_CHECK(pool_spend(estate->out, 20000, 50));
+	CHILD_CHECK(test_verify(estate->memory[0], 5000, 1));
+	herd_local_put(herd);
+	CHILD_CHECK(pool_stats(herd).out == 0);
+	CHILD_CHECK(herd_local(herd) != NULL);
+	herd_local_put(herd);
+	CHILD_CHECK(herd_reset(herd) == 0);
+	CHILD_CHECK(herd_destroy(herd) == 0);
+}
+
+static void the_thread_s_own_member_is_its_own_in_the_child(void **state)
+{
+	(void)state;
+	struct estate estate;
+
+	pool_start(&estate.pool);
+	estate.out = herd_local(estate.pool.herd);
+	assert_non_null(estate.out);
+	estate.memory[0] = pool_alloc(estate.out, 5000, 1);
+	for (size_t i = 0; i < 3; i++) {
+		in_child(inherit_local, &estate);
+		assert_ptr_equal(herd_local(estate.pool.herd), estate.out);
+		assert_int_equal(pool_stats(estate.pool.herd).out, 1);
+	}
+	assert_true(test_verify(estate.memory[0], 5000, 1));
+	herd_local_put(estate.pool.herd);
+	pool_end(&estate.pool);
 }
 
 /* --- amid everything --- */
@@ -376,6 +456,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_child_uses_resets_and_destroys_what_it_inherited),
 		cmocka_unit_test(members_that_other_threads_had_out_stay_out_in_the_child),
+		cmocka_unit_test(the_child_recalls_what_other_threads_have_as_their_own),
+		cmocka_unit_test(the_thread_s_own_member_is_its_own_in_the_child),
 		cmocka_unit_test(the_child_goes_on_whatever_other_threads_were_doing),
 	};
 

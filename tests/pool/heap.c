@@ -21,6 +21,10 @@ void *__real_realloc(void *ptr, size_t size);
 void *__real_aligned_alloc(size_t align, size_t size);
 int __real_posix_memalign(void **ptr, size_t align, size_t size);
 void __real_free(void *ptr);
+int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex);
+void *__wrap_pthread_getspecific(pthread_key_t key);
+int __real_pthread_mutex_lock(pthread_mutex_t *mutex);
+void *__real_pthread_getspecific(pthread_key_t key);
 
 /* The heap as seen through the wrappers, while it is watched. */
 static struct {
@@ -81,6 +85,21 @@ void __wrap_free(void *ptr)
 	if (heap.watched && ptr != NULL)
 		heap.live--;
 	__real_free(ptr);
+}
+
+/* Neither heap nor kernel, but what a look-up in a thread's own table does without. */
+static size_t locks;
+
+int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
+{
+	locks += heap.watched;
+	return __real_pthread_mutex_lock(mutex);
+}
+
+void *__wrap_pthread_getspecific(pthread_key_t key)
+{
+	locks += heap.watched;
+	return __real_pthread_getspecific(key);
 }
 
 static void heap_watch(size_t fail_at, bool from)
@@ -347,6 +366,231 @@ static void warm_is_ENOMEM_where_malloc_fails_at_any_call(void **state)
 		warm_with_failing_heap(k);
 }
 
+/* --- a thread's own member --- */
+
+static void a_second_herd_local_allocates_nothing_and_takes_no_lock(void **state)
+{
+	(void)state;
+	herd_t *herds[100];
+	bump_t *members[100];
+	size_t others = 0;
+
+	for (size_t i = 0; i < 100; i++) {
+		herds[i] = herd_new(NULL);
+		assert_non_null(herds[i]);
+	}
+	heap_watch(0, false);
+	locks = 0;
+	for (size_t i = 0; i < 100; i++)
+		members[i] = herd_local(herds[i]);
+	const size_t first_locks = locks;
+	const size_t first_calls = heap.calls;
+	for (size_t i = 0; i < 1000; i++)
+		others += herd_local(herds[i % 100]) != members[i % 100];
+	heap_ignore();
+	assert_true(first_locks >= 100 && first_calls >= 100);
+	assert_int_equal(locks, first_locks);
+	assert_int_equal(heap.calls, first_calls);
+	assert_int_equal(others, 0);
+	for (size_t i = 0; i < 100; i++) {
+		herd_local_put(herds[i]);
+		assert_int_equal(herd_destroy(herds[i]), 0);
+	}
+}
+
+/* In threads of its own, so that the table is new; but only one runs at a time. */
+struct locals {
+	herd_t *herds[GETS];
+	bump_t *members[GETS];
+	size_t failed;
+};
+
+static void local_of_each(void *arg, size_t id)
+{
+	struct locals *const locals = arg;
+
+	(void)id;
+	locals->failed = 0;
+	for (size_t i = 0; i < GETS; i++) {
+		errno = 0;
+		locals->members[i] = herd_local(locals->herds[i]);
+		locals->failed += locals->members[i] == NULL;
+		TEAM_CHECK(locals->members[i] != NULL || errno == ENOMEM, "herd %zu: %s", i,
+			   strerror(errno));
+	}
+	heap.fail_at = 0;
+	for (size_t i = 0; i < GETS; i++) {
+		bump_t *const bump = herd_local(locals->herds[i]);
+
+		TEAM_CHECK(bump != NULL &&
+				   (locals->members[i] == NULL || locals->members[i] == bump),
+			   "herd %zu, once there is memory", i);
+	}
+}
+
+/* @return how often malloc(3) was called by the locals. */
+static size_t locals_with_failing_heap(size_t k, bool from)
+{
+	struct locals locals;
+	size_t out = 0;
+
+	heap_watch(0, from);
+	for (size_t i = 0; i < GETS; i++)
+		locals.herds[i] = herd_new(NULL);
+	const size_t before = heap.calls;
+	heap.fail_at = k == 0 ? 0 : before + k;
+	team_run(1, local_of_each, &locals);
+	const size_t calls = heap.calls - before;
+	for (size_t i = 0; i < GETS; i++) {
+		out += pool_stats(locals.herds[i]).out;
+		if (herd_destroy(locals.herds[i]) != 0)
+			fail_msg("k %zu, from %d: herd %zu was not put back", k, from, i);
+	}
+	heap_ignore();
+	if ((k == 0) != (locals.failed == 0) || (!from && locals.failed > 1))
+		fail_msg("k %zu, from %d: %zu of %d locals failed", k, from, locals.failed, GETS);
+	assert_int_equal(out, 0);
+	if (heap.live != 0)
+		fail_msg("k %zu, from %d: %zu blocks were not freed", k, from, heap.live);
+	return calls;
+}
+
+static void local_is_ENOMEM_where_malloc_fails_at_any_call(void **state)
+{
+	(void)state;
+	const size_t calls = locals_with_failing_heap(0, false);
+
+	assert_true(calls > GETS); /* members, and a table that grows */
+	for (size_t k = 1; k <= calls; k++) {
+		locals_with_failing_heap(k, false);
+		locals_with_failing_heap(k, true);
+	}
+}
+
+static void use_brief_herds(void *arg, size_t id)
+{
+	(void)id;
+	for (size_t i = 0; i < *(const size_t *)arg; i++) {
+		herd_t *const herd = herd_new(NULL);
+
+		TEAM_CHECK(herd != NULL && herd_local(herd) != NULL, "herd %zu", i);
+		herd_local_put(herd);
+		TEAM_CHECK(herd_destroy(herd) == 0, "herd %zu", i);
+	}
+}
+
+static void the_table_does_not_grow_with_herds_that_are_gone(void **state)
+{
+	(void)state;
+	size_t herds = TEST_SCALE(10000);
+
+	heap_watch(0, false);
+	team_run(1, use_brief_herds, &herds);
+	heap_ignore();
+	assert_in_range(heap.largest, 1, KIB);
+	assert_int_equal(heap.live, 0); /* nor does it outlive its thread */
+}
+
+/* --- joining --- */
+
+/* A herd of `members` members, each with so many chunks of a page. */
+static herd_t *herd_with_chunks(size_t members, size_t chunks)
+{
+	herd_t *const herd =
+		herd_new(&(herd_config_t){.bump = {.source = &pages, .max_chunk = 4096}});
+	bump_t *bumps[GETS];
+
+	assert_non_null(herd);
+	for (size_t i = 0; i < members; i++)
+		bumps[i] = pool_get(herd);
+	for (size_t i = 0; i < members; i++) {
+		assert_true(pool_spend(bumps[i], chunks * 3000, 3000));
+		herd_put(herd, bumps[i]);
+	}
+	return herd;
+}
+
+static size_t calls_of_an_absorb(size_t members, size_t chunks)
+{
+	herd_t *const into = herd_with_chunks(0, 0);
+	herd_t *const from = herd_with_chunks(members, chunks);
+
+	heap_watch(0, false);
+	const int result = herd_absorb(into, from);
+	heap_ignore();
+	assert_int_equal(result, 0);
+	assert_int_equal(pool_stats(into).members, members);
+	assert_int_equal(herd_destroy(into), 0);
+	assert_int_equal(herd_destroy(from), 0);
+	return heap.calls;
+}
+
+static void an_absorb_costs_one_malloc_a_member_however_many_chunks_there_are(void **state)
+{
+	(void)state;
+	for (size_t members = 1; members <= GETS; members++) {
+		const size_t calls = calls_of_an_absorb(members, 1);
+
+		assert_int_equal(calls_of_an_absorb(members, 200), calls);
+		assert_in_range(calls, members, members + 2); /* the portable stack has a table */
+	}
+}
+
+static void absorb_with_failing_heap(size_t k)
+{
+	herd_t *const into = herd_with_chunks(3, 2);
+	herd_t *const from = herd_with_chunks(GETS, 3);
+	const herd_stats_t before[2] = {pool_stats(into), pool_stats(from)};
+
+	heap_watch(k, true);
+	const int result = herd_absorb(into, from);
+	heap_ignore();
+	const herd_stats_t after[2] = {pool_stats(into), pool_stats(from)};
+	if (result != ENOMEM)
+		fail_msg("k %zu: herd_absorb: %s", k, strerror(result));
+	if (memcmp(before, after, sizeof(before)) != 0)
+		fail_msg("k %zu: something moved", k);
+	assert_int_equal(heap.live, 0);
+	assert_int_equal(herd_absorb(into, from), 0);
+	assert_int_equal(pool_stats(into).used, before[0].used + before[1].used);
+	assert_int_equal(herd_destroy(into), 0);
+	assert_int_equal(herd_destroy(from), 0);
+	assert_int_equal(pages_held, 0);
+}
+
+static void absorb_is_ENOMEM_where_malloc_fails_at_any_call_and_nothing_moves(void **state)
+{
+	(void)state;
+	for (size_t k = 1; k <= GETS; k++)
+		absorb_with_failing_heap(k);
+}
+
+static void adopt_is_ENOMEM_where_malloc_fails_and_the_arena_is_as_before(void **state)
+{
+	(void)state;
+	herd_t *const herd = herd_with_chunks(0, 0);
+	bump_t *const lone = bump_new(&(bump_config_t){.source = &pages});
+	bump_stats_t stats[2];
+
+	assert_non_null(lone);
+	void *const memory = pool_alloc(lone, 50000, 1);
+	bump_stats(lone, &stats[0]);
+	heap_watch(1, true);
+	const int result = herd_adopt(herd, lone);
+	heap_ignore();
+	assert_int_equal(result, ENOMEM);
+	bump_stats(lone, &stats[1]);
+	assert_memory_equal(&stats[0], &stats[1], sizeof(stats[0]));
+	assert_int_equal(pool_stats(herd).members, 0);
+	assert_int_equal(pool_stats(herd).reserved, 0);
+	pool_alloc(lone, 50000, 2);
+	assert_true(test_verify(memory, 50000, 1));
+	assert_int_equal(herd_adopt(herd, lone), 0);
+	assert_true(test_verify(memory, 50000, 1));
+	assert_int_equal(herd_destroy(herd), 0);
+	assert_int_equal(pages_held, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -358,6 +602,12 @@ int main(void)
 		cmocka_unit_test(get_is_ENOMEM_where_malloc_fails_at_any_call),
 		cmocka_unit_test(a_get_without_memory_still_finds_an_idle_member),
 		cmocka_unit_test(warm_is_ENOMEM_where_malloc_fails_at_any_call),
+		cmocka_unit_test(a_second_herd_local_allocates_nothing_and_takes_no_lock),
+		cmocka_unit_test(local_is_ENOMEM_where_malloc_fails_at_any_call),
+		cmocka_unit_test(the_table_does_not_grow_with_herds_that_are_gone),
+		cmocka_unit_test(an_absorb_costs_one_malloc_a_member_however_many_chunks_there_are),
+		cmocka_unit_test(absorb_is_ENOMEM_where_malloc_fails_at_any_call_and_nothing_moves),
+		cmocka_unit_test(adopt_is_ENOMEM_where_malloc_fails_and_the_arena_is_as_before),
 	};
 
 	return cmocka_run_group_tests_name("heap", tests, NULL, NULL);

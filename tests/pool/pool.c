@@ -96,6 +96,101 @@ bool pool_spend(bump_t *bump, size_t total, size_t piece)
 	return true;
 }
 
+/* --- loads --- */
+
+static const size_t piece_sizes[] = {1, 24, 700, 5000, 150000, 1000000};
+
+static size_t piece_size(size_t load, size_t i)
+{
+	return piece_sizes[(load + i) % (3 + load)];
+}
+
+void cargo_load(struct cargo *cargo, bump_t *bump, size_t n)
+{
+	for (size_t i = 0; i < PIECES; i++)
+		cargo->pieces[n][i] =
+			pool_alloc(bump, piece_size(n, i), (uint32_t)(n * PIECES + i));
+}
+
+void cargo_load_herd(struct cargo *cargo, herd_t *herd)
+{
+	bump_t *members[LOADS];
+
+	for (size_t n = 0; n < LOADS; n++)
+		cargo_load(cargo, members[n] = pool_get(herd), n);
+	for (size_t n = 0; n < LOADS; n++)
+		herd_put(herd, members[n]);
+}
+
+void cargo_check_load(const struct cargo *cargo, size_t n, const herd_t *owner)
+{
+	for (size_t i = 0; i < PIECES; i++) {
+		const size_t size = piece_size(n, i);
+
+		if (!test_verify(cargo->pieces[n][i], size, (uint32_t)(n * PIECES + i)))
+			fail_msg("load %zu, piece %zu of %zu bytes has changed", n, i, size);
+		if (!herd_owns(owner, cargo->pieces[n][i]) ||
+		    !herd_owns(owner, (char *)cargo->pieces[n][i] + size - 1))
+			fail_msg("load %zu, piece %zu is not owned", n, i);
+	}
+}
+
+void cargo_check(const struct cargo *cargo, const herd_t *owner)
+{
+	for (size_t n = 0; n < LOADS; n++)
+		cargo_check_load(cargo, n, owner);
+}
+
+void cargo_is_not_of(const struct cargo *cargo, const herd_t *herd)
+{
+	for (size_t n = 0; n < LOADS; n++) {
+		for (size_t i = 0; i < PIECES; i++)
+			assert_false(herd_owns(herd, cargo->pieces[n][i]));
+	}
+}
+
+struct entry {
+	struct journal *journal;
+	size_t number;
+};
+
+static void enter(void *arg)
+{
+	const struct entry *const entry = arg;
+
+	if (entry->journal->n < 64)
+		entry->journal->entries[entry->journal->n] = entry->number;
+	entry->journal->n++;
+}
+
+void journal_defer(bump_t *bump, struct journal *journal, size_t first, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct entry *const entry = bump_alloc(bump, sizeof(*entry));
+
+		assert_non_null(entry);
+		*entry = (struct entry){journal, first + i};
+		assert_int_equal(bump_defer(bump, enter, entry), 0);
+		pool_alloc(bump, 900, (uint32_t)i);
+	}
+}
+
+void journal_check(const struct journal *journal, size_t first, size_t n)
+{
+	size_t expected = first + n;
+
+	for (size_t i = 0; i < journal->n; i++) {
+		const size_t number = journal->entries[i];
+
+		if (number < first || number >= first + n)
+			continue;
+		if (number != expected - 1)
+			fail_msg("%zu ran where it was %zu's turn", number, expected - 1);
+		expected = number;
+	}
+	assert_int_equal(expected, first);
+}
+
 /* --- threads --- */
 
 static struct {

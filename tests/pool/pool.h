@@ -71,6 +71,38 @@ size_t pool_used(const bump_t *bump);
  */
 bool pool_spend(bump_t *bump, size_t total, size_t piece);
 
+/* --- loads --- */
+
+/* Members with allocations of all kinds: in one chunk, in many, in chunks of their own. */
+enum { LOADS = 4, PIECES = 40 };
+
+struct cargo {
+	void *pieces[LOADS][PIECES];
+};
+
+/* Put load n into an arena; put all loads into a herd, one a member. */
+void cargo_load(struct cargo *cargo, bump_t *bump, size_t n);
+void cargo_load_herd(struct cargo *cargo, herd_t *herd);
+
+/* Each byte of load n, or of all, must be as it was, and belong to the herd. */
+void cargo_check_load(const struct cargo *cargo, size_t n, const herd_t *owner);
+void cargo_check(const struct cargo *cargo, const herd_t *owner);
+
+/* No piece of any load may belong to the herd. */
+void cargo_is_not_of(const struct cargo *cargo, const herd_t *herd);
+
+/* What was deferred writes down that it ran. */
+struct journal {
+	size_t n;
+	size_t entries[64];
+};
+
+/* Defer n entries, numbered from `first` on, with allocations between them. */
+void journal_defer(bump_t *bump, struct journal *journal, size_t first, size_t n);
+
+/* Of those, from `first` on, n must have run, each once and newest first. */
+void journal_check(const struct journal *journal, size_t first, size_t n);
+
 /* --- threads --- */
 
 enum { TEAM_MAX = 16 };

@@ -221,16 +221,16 @@ static int see_chunk(void *ctx, const void *start, size_t used, size_t capacity)
 	return walk->chunks == walk->stop_at ? 42 : 0;
 }
 
-enum { MEMBERS = 3, PIECES = 40 };
+enum { MEMBERS = 3, SHARES = 40 };
 
 /* Members with chunks small and large; all are in. */
-static void make_pieces(herd_t *herd, void *pieces[PIECES])
+static void make_pieces(herd_t *herd, void *pieces[SHARES])
 {
 	bump_t *members[MEMBERS];
 
 	for (size_t i = 0; i < MEMBERS; i++)
 		members[i] = pool_get(herd);
-	for (size_t i = 0; i < PIECES; i++)
+	for (size_t i = 0; i < SHARES; i++)
 		pieces[i] = pool_alloc(members[i % MEMBERS], i % 7 == 0 ? 300000 : 100 + i * 50, 1);
 	for (size_t i = 0; i < MEMBERS; i++)
 		herd_put(herd, members[i]);
@@ -240,16 +240,16 @@ static void the_walk_shows_every_allocation_once_and_adds_up(void **state)
 {
 	(void)state;
 	struct pool pool;
-	void *pieces[PIECES];
+	void *pieces[SHARES];
 
 	pool_init(&pool);
 	pool.config.bump.max_chunk = 64 * KIB;
 	pool_open(&pool);
 	make_pieces(pool.herd, pieces);
-	struct walk walk = {.pointers = pieces, .n = PIECES};
+	struct walk walk = {.pointers = pieces, .n = SHARES};
 	assert_int_equal(herd_each_chunk(pool.herd, see_chunk, &walk), 0);
-	assert_in_range(walk.chunks, MEMBERS, PIECES + MEMBERS);
-	assert_int_equal(walk.found, PIECES);
+	assert_in_range(walk.chunks, MEMBERS, SHARES + MEMBERS);
+	assert_int_equal(walk.found, SHARES);
 	assert_int_equal(walk.used, pool_stats(pool.herd).used);
 	assert_in_range(walk.capacity, walk.used, pool_stats(pool.herd).reserved);
 	pool_end(&pool);
@@ -259,7 +259,7 @@ static void the_walk_over_an_empty_herd_shows_nothing_used(void **state)
 {
 	(void)state;
 	struct pool pool;
-	void *pieces[PIECES];
+	void *pieces[SHARES];
 	struct walk walk = {0};
 
 	pool_start(&pool);
@@ -276,7 +276,7 @@ static void the_walk_ends_with_the_first_result_that_is_not_zero(void **state)
 {
 	(void)state;
 	struct pool pool;
-	void *pieces[PIECES];
+	void *pieces[SHARES];
 	struct walk all = {0};
 
 	pool_start(&pool);
@@ -297,7 +297,7 @@ static void the_walk_is_EBUSY_and_shows_nothing_while_a_member_is_out(void **sta
 {
 	(void)state;
 	struct pool pool;
-	void *pieces[PIECES];
+	void *pieces[SHARES];
 	bump_t *members[MEMBERS];
 	struct walk walk = {0};
 
@@ -334,7 +334,7 @@ static void a_walk_that_calls_its_herd_is_misuse(void **state)
 {
 	(void)state;
 	struct pool pool;
-	void *pieces[PIECES];
+	void *pieces[SHARES];
 	pool_start(&pool);
 	struct walk walk = {.herd = pool.herd};
 
@@ -354,7 +354,7 @@ static void a_herd_owns_what_its_idle_members_handed_out(void **state)
 {
 	(void)state;
 	struct pool pool;
-	void *pieces[PIECES];
+	void *pieces[SHARES];
 	const char *mine = "not from a herd";
 
 	pool_init(&pool);
@@ -363,7 +363,7 @@ static void a_herd_owns_what_its_idle_members_handed_out(void **state)
 	assert_false(herd_owns(pool.herd, mine));
 	assert_false(herd_owns(pool.herd, NULL));
 	make_pieces(pool.herd, pieces);
-	for (size_t i = 0; i < PIECES; i++) {
+	for (size_t i = 0; i < SHARES; i++) {
 		const size_t size = i % 7 == 0 ? 300000 : 100 + i * 50;
 
 		for (size_t at = 0; at < size; at += at < 64 ? 1 : size / 20)
@@ -375,7 +375,7 @@ static void a_herd_owns_what_its_idle_members_handed_out(void **state)
 	assert_false(herd_owns(pool.herd, &pieces));
 	assert_false(herd_owns(pool.herd, pool.herd));
 	assert_int_equal(herd_reset(pool.herd), 0);
-	for (size_t i = 0; i < PIECES; i++)
+	for (size_t i = 0; i < SHARES; i++)
 		assert_false(herd_owns(pool.herd, pieces[i]));
 	pool_end(&pool);
 }

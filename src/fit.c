@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The lists of spare chunks: which one serves a request best. See spare.h.
+ *
+ * A chunk comes back by splicing whole lists, so that a reset costs nothing for each of them, and
+ * is sorted into its size class when someone looks for one. Getting one is best fit: a member
+ * that doubles finds again the sizes that the last phase grew, and a small one leaves the large
+ * ones alone while a smaller fits. How many chunks are looked at for one request is bounded.
+ */
+
+#include "spare.h"
+
+#include "check.h"
+
+enum {
+	SORT_AT_ONCE = 32,  /* unsorted chunks looked at before a bin is searched again */
+	LOOK_AT_MOST = 128, /* chunks of a bin compared for one request */
+	MUCH_LARGER = 4, /* a spare chunk that many times too large is left for those who need it */
+};
+
+static unsigned bin_of(size_t size)
+{
+	unsigned bin = 0;
+
+	for (size >>= 13; size != 0 && bin < SPARE_CLASSES - 1; size >>= 1)
+		bin++;
+	return bin;
+}
+
+/* Sort up to n chunks into their classes. Whether one of them went into `class`. */
+static bool sort_some(struct spare *s, size_t n, unsigned bin)
+{
+	bool found = false;
+
+	for (; n != 0 && s->unsorted != NULL; n--) {
+		struct chunk *c = s->unsorted;
+		struct chunk **list = &s->sorted[bin_of(c->size)];
+
+		found = found || list == &s->sorted[bin];
+		s->unsorted = c->next;
+		c->next = *list;
+		*list = c;
+	}
+	return found;
+}
+
+/*
+ * Whether size a serves a wish for `want` better than b: at or above it the smaller one, else
+ * the larger.
+ */
+static bool better(size_t a, size_t b, size_t want)
+{
+	if ((a >= want) != (b >= want))
+		return a >= want;
+	return a >= want ? a < b : a > b;
+}
+
+/*
+ * Unlink the best chunk of one class, of the first few that are looked at; NULL where none
+ * serves.
+ */
+static struct chunk *take_from_class(struct spare *s, unsigned bin, const struct spare_wish *wish)
+{
+	struct chunk **best = NULL;
+	size_t looks = LOOK_AT_MOST;
+
+	for (struct chunk **at = &s->sorted[bin]; *at != NULL && looks-- != 0; at = &(*at)->next) {
+		const size_t size = (*at)->size;
+
+		if (size >= wish->need && size <= wish->most &&
+		    (best == NULL || better(size, (*best)->size, wish->want)))
+			best = at;
+		if (best != NULL && (*best)->size == wish->want)
+			break;
+	}
+	if (best == NULL)
+		return NULL;
+
+	struct chunk *c = *best;
+
+	*best = c->next;
+	s->bytes -= c->size;
+	return c;
+}
+
+struct chunk *fit_take(struct spare *s, const struct spare_wish *wish)
+{
+	const size_t largest = num_max(num_mul(wish->want, MUCH_LARGER), CHUNK_MAX);
+	const struct spare_wish bounded = {wish->need, wish->want, num_min(wish->most, largest)};
+	const unsigned ideal = bin_of(wish->want);
+	const unsigned least = bin_of(wish->need);
+	const unsigned last = bin_of(bounded.most);
+	struct chunk *c;
+
+	if (s->bytes == 0)
+		return NULL;
+	c = take_from_class(s, ideal, &bounded);
+	while (c == NULL && s->unsorted != NULL) {
+		if (sort_some(s, SORT_AT_ONCE, ideal))
+			c = take_from_class(s, ideal, &bounded);
+	}
+	for (unsigned bin = ideal; c == NULL && bin-- > least;)
+		c = take_from_class(s, bin, &bounded);
+	for (unsigned bin = ideal + 1; c == NULL && bin <= last; bin++)
+		c = take_from_class(s, bin, &bounded);
+	return c;
+}
+
+struct chunk *fit_take_above(struct spare *s, size_t keep, size_t *bytes)
+{
+	struct chunk *list = NULL;
+
+	*bytes = 0;
+	if (s->bytes > keep)
+		(void)sort_some(s, SIZE_MAX, 0);
+	for (unsigned bin = SPARE_CLASSES; bin-- > 0 && s->bytes > keep;) {
+		while (s->sorted[bin] != NULL && s->bytes > keep) {
+			struct chunk *c = s->sorted[bin];
+
+			s->sorted[bin] = c->next;
+			c->next = list;
+			list = c;
+			s->bytes -= c->size;
+			*bytes += c->size;
+		}
+	}
+	return list;
+}
+
+void spare_mend(struct spare *s, size_t held)
+{
+	s->pending = 0;
+	s->bytes = 0;
+	for (const struct chunk *c = s->unsorted; c != NULL; c = c->next)
+		s->bytes += c->size;
+	for (unsigned bin = 0; bin < SPARE_CLASSES; bin++) {
+		for (const struct chunk *c = s->sorted[bin]; c != NULL; c = c->next)
+			s->bytes += c->size;
+	}
+	s->reserved = held + s->bytes;
+}
+
+void spare_check(struct spare *s)
+{
+	size_t bytes = 0;
+
+	spare_lock(s);
+	for (const struct chunk *c = s->unsorted; c != NULL; c = c->next)
+		bytes += c->size;
+	for (unsigned bin = 0; bin < SPARE_CLASSES; bin++) {
+		for (const struct chunk *c = s->sorted[bin]; c != NULL; c = c->next) {
+			CHECK(bin_of(c->size) == bin);
+			bytes += c->size;
+		}
+	}
+	CHECK(bytes == s->bytes && bytes <= s->reserved);
+	spare_unlock(s);
+}
