@@ -3,10 +3,10 @@
 #define HERD_ARENA_H
 
 /*
- * An arena behind its public head, and what its files share: bump.c makes and frees it, grow.c
- * grows it, resize.c grows and shrinks allocations, mark.c rewinds, text.c prints, look.c
- * reports. Nothing here knows of threads: an arena has one owner at a time, and the pool sees to
- * that.
+ * An arena behind its public head, and what its files share: arena.c sets it up, bump.c makes and
+ * frees it, grow.c grows it, resize.c grows and shrinks allocations, mark.c rewinds, text.c
+ * prints, look.c reports. Nothing here knows of threads: an arena has one owner at a time, and
+ * the pool sees to that.
  *
  * INV-HEAD:   head.ptr is the position. head.end is the current chunk's end while the arena is
  *   open; while it is closed it is the position, too, so that every request becomes a call.
@@ -213,7 +213,20 @@ static inline size_t arena_used(const struct arena *a)
 	       (a->chunk != NULL ? (size_t)(arena_pos(a) - chunk_start(a->chunk)) : 0);
 }
 
-/* bump.c */
+/* What is handed out, what is usable, and how many chunks that is. */
+static inline struct sums arena_sums(const struct arena *a)
+{
+	struct sums sums = a->below;
+
+	sums.used = arena_used(a);
+	if (a->chunk != NULL) {
+		sums.capacity += chunk_capacity(a->chunk);
+		sums.chunks++;
+	}
+	return sums;
+}
+
+/* arena.c */
 bool arena_config_ok(const bump_config_t *config);
 /* Set up an arena without a chunk. `spare` is where it gets chunks. */
 void arena_init(struct arena *a, const bump_config_t *config, struct spare *spare,
@@ -224,6 +237,19 @@ bool arena_usable(const struct arena *a, const char *function);
 bool arena_readable(const struct arena *a, const char *function);
 /* Report a failure to get `size` bytes: NO_MEMORY, or what the source did wrong. Sets errno. */
 void arena_failed(const struct arena *a, const char *why, size_t size, const char *function);
+/* Write the position into the current chunk. */
+void arena_save(struct arena *a);
+/* Make `c`, the first of the list, the current chunk, at the position saved in it. */
+void arena_resume(struct arena *a, struct chunk *c);
+/*
+ * In the child of a fork(2): make an arena whole that another thread had, in whatever step of
+ * getting or giving a chunk it was. A chunk that was in no list then is lost to the child.
+ */
+void arena_mend(struct arena *a);
+/* Verify the invariants by walking everything. For tests. */
+void arena_check(const struct arena *a);
+
+/* bump.c */
 /*
  * Have all that `from` holds, deferred functions included, in constant time; `from` is empty
  * then.
@@ -242,10 +268,6 @@ void *arena_alloc_here(struct arena *a, size_t size, size_t align);
  * spare_obtain().
  */
 const char *arena_make_room(struct arena *a, size_t size, size_t align);
-/* Write the position into the current chunk. */
-void arena_save(struct arena *a);
-/* Make `c`, the first of the list, the current chunk, at the position saved in it. */
-void arena_resume(struct arena *a, struct chunk *c);
 
 /* mark.c */
 struct state arena_state(const struct arena *a);
@@ -260,14 +282,7 @@ void arena_strip(struct arena *a);
 int arena_each_chunk(const struct arena *a,
 		     int (*fn)(void *ctx, const void *start, size_t used, size_t capacity),
 		     void *ctx);
-/*
- * In the child of a fork(2): make an arena whole that another thread had, in whatever step of
- * getting or giving a chunk it was. A chunk that was in no list then is lost to the child.
- */
-void arena_mend(struct arena *a);
 /* For a walk: whether the address in ctx lies in what is used. */
 int chunk_holds(void *ctx, const void *start, size_t used, size_t capacity);
-/* Verify the invariants by walking everything. For tests. */
-void arena_check(const struct arena *a);
 
 #endif

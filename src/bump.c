@@ -14,77 +14,10 @@
 #include "misuse.h"
 #include "san.h"
 
-_Static_assert(offsetof(struct arena, head) == 0, "a bump_t * is an arena's address");
 _Static_assert(sizeof(struct lone_arena) + sizeof(struct chunk) + 2 * CHUNK_UNIT <= BUMP_OVERHEAD,
 	       "BUMP_OVERHEAD is honest: header, alignment at the front, rounding at the end");
 
-bool arena_usable(const struct arena *a, const char *function)
-{
-	if (HERD_LIKELY((a->flags & (CLOSED_PARKED | CLOSED_DEFERS)) == 0))
-		return true;
-	misuse(function, (a->flags & CLOSED_DEFERS) != 0
-				 ? "called from a deferred function of this arena"
-				 : "the arena was put back: it belongs to nobody now");
-	return false;
-}
-
-bool arena_readable(const struct arena *a, const char *function)
-{
-	return (a->flags & CLOSED_DEFERS) != 0 || arena_usable(a, function);
-}
-
-void arena_failed(const struct arena *a, const char *why, size_t size, const char *function)
-{
-	if (why != NO_MEMORY) {
-		misuse(function, why);
-		return;
-	}
-	if (a->on_oom != NULL)
-		a->on_oom(a->on_oom_ctx, size);
-	errno = ENOMEM;
-}
-
 /* --- life --- */
-
-bool arena_config_ok(const bump_config_t *config)
-{
-	size_t reserved = 0;
-
-	for (size_t i = 0; i < sizeof config->reserved_ / sizeof config->reserved_[0]; i++)
-		reserved |= config->reserved_[i];
-	if (reserved != 0 || (config->min_align != 0 && !num_is_power_of_2(config->min_align)))
-		return false;
-	if (config->source != NULL &&
-	    (config->source->acquire == NULL || config->source->release == NULL))
-		return false;
-	return config->limit == 0 || config->first_chunk <= config->limit;
-}
-
-void arena_init(struct arena *a, const bump_config_t *config, struct spare *spare, const void *herd)
-{
-	*a = (struct arena){
-		.spare = spare,
-		.limit = herd != NULL && config->limit != 0 ? config->limit : SIZE_MAX,
-		.max = num_max(config->max_chunk != 0 ? config->max_chunk : CHUNK_MAX, CHUNK_ALIGN),
-		.min_align = num_max(config->min_align, 1),
-		.id = id_next(),
-		.on_oom = config->on_oom,
-		.on_oom_ctx = config->on_oom_ctx,
-		.herd = herd,
-	};
-	a->first = num_min(CHUNK_FIRST, a->max);
-	if (config->first_chunk != 0)
-		a->first = num_max(a->first, chunk_size_for(config->first_chunk, CHUNK_UNIT));
-	a->grow = a->first;
-	a->head.ptr = a->head.end = a->end = arena_nowhere(a);
-	if (a->min_align > 8)
-		arena_close(a, CLOSED_ALIGN);
-	if (san_watching()) {
-		a->red_zone = SAN_RED_ZONE;
-		arena_close(a, CLOSED_WATCHED);
-	}
-	san_defined(a, sizeof *a); /* the inlined path reads the head */
-}
 
 static const bump_config_t defaults;
 

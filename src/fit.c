@@ -126,33 +126,3 @@ struct chunk *fit_take_above(struct spare *s, size_t keep, size_t *bytes)
 	}
 	return list;
 }
-
-void spare_mend(struct spare *s, size_t held)
-{
-	s->pending = 0;
-	s->bytes = 0;
-	for (const struct chunk *c = s->unsorted; c != NULL; c = c->next)
-		s->bytes += c->size;
-	for (unsigned bin = 0; bin < SPARE_CLASSES; bin++) {
-		for (const struct chunk *c = s->sorted[bin]; c != NULL; c = c->next)
-			s->bytes += c->size;
-	}
-	s->reserved = held + s->bytes;
-}
-
-void spare_check(struct spare *s)
-{
-	size_t bytes = 0;
-
-	spare_lock(s);
-	for (const struct chunk *c = s->unsorted; c != NULL; c = c->next)
-		bytes += c->size;
-	for (unsigned bin = 0; bin < SPARE_CLASSES; bin++) {
-		for (const struct chunk *c = s->sorted[bin]; c != NULL; c = c->next) {
-			CHECK(bin_of(c->size) == bin);
-			bytes += c->size;
-		}
-	}
-	CHECK(bytes == s->bytes && bytes <= s->reserved);
-	spare_unlock(s);
-}

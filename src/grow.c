@@ -35,19 +35,6 @@ _Static_assert(SAN_RED_ZONE % 8 == 0, "INV-UNIT");
 
 /* --- chunks --- */
 
-void arena_save(struct arena *a)
-{
-	if (a->chunk != NULL)
-		a->chunk->ptr = arena_pos(a);
-}
-
-void arena_resume(struct arena *a, struct chunk *c)
-{
-	a->chunk = c;
-	a->end = c != NULL ? c->end : arena_nowhere(a);
-	arena_set_pos(a, c != NULL ? c->ptr : arena_nowhere(a));
-}
-
 static void sums_add(struct sums *sums, const struct chunk *c)
 {
 	sums->used += chunk_used(c);

@@ -33,6 +33,7 @@ struct recent {
 
 enum { RECENT = 4 };
 
+_Thread_local uint64_t my_ticket __attribute__((tls_model("initial-exec")));
 static _Thread_local struct recent recent[RECENT] __attribute__((tls_model("initial-exec")));
 
 static struct recent *recent_of(const herd_t *herd)
@@ -220,7 +221,7 @@ static struct member *returned(const herd_t *herd, bump_t *bump, const char *fun
 						 : "the arena belongs to another herd");
 	else if ((a->flags & CLOSED_PARKED) != 0)
 		put_back_already(function);
-	else if ((a->flags & IS_LOCAL) != 0 && !local_is_mine(member_of(bump)))
+	else if ((a->flags & IS_LOCAL) != 0 && !member_is_mine(member_of(bump)))
 		misuse(function, "the arena is another thread's own: herd_local");
 	else
 		return member_of(bump);
@@ -229,7 +230,7 @@ static struct member *returned(const herd_t *herd, bump_t *bump, const char *fun
 
 static void park_and_release(herd_t *herd, struct member *m, const char *function)
 {
-	local_forget(m);
+	member_disown(m);
 	member_park(m);
 	if (!member_release(herd, m)) /* two threads put it at the same time */
 		put_back_already(function);
@@ -327,6 +328,23 @@ void herd_release_all(herd_t *herd)
 	release_until(herd, NULL);
 }
 
+int herd_seize(herd_t *herd, const char *function)
+{
+	if (!herd_callable(herd, function))
+		return EINVAL;
+	herd_lock(herd);
+	if (herd_claim_all(herd))
+		return 0;
+	herd_unlock(herd);
+	return EBUSY;
+}
+
+void herd_let_go(herd_t *herd)
+{
+	herd_release_all(herd);
+	herd_unlock(herd);
+}
+
 void herd_check(herd_t *herd)
 {
 	size_t held = 0;
@@ -391,13 +409,11 @@ int herd_destroy(herd_t *herd)
 {
 	if (herd == NULL)
 		return 0;
-	if (!herd_callable(herd, "herd_destroy"))
-		return EINVAL;
-	herd_lock(herd);
-	if (!herd_claim_all(herd)) {
-		herd_unlock(herd);
-		return EBUSY;
-	}
+
+	const int error = herd_seize(herd, "herd_destroy");
+
+	if (error != 0)
+		return error;
 	for (struct member *m = members(herd); m != NULL; m = m->older)
 		arena_run_defers(&m->arena, 0);
 	fork_delist(herd); /* from here on no thread that ends looks at its members */

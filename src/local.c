@@ -32,7 +32,6 @@ struct table {
 	struct slot *slots;
 	size_t size; /* a power of two, or 0 */
 	size_t used;
-	uint64_t ticket; /* names this thread; never reused */
 };
 
 enum { FIRST_SIZE = 8 };
@@ -41,30 +40,6 @@ static _Thread_local struct table mine __attribute__((tls_model("initial-exec"))
 
 static pthread_key_t at_exit;
 static bool at_exit_works;
-
-/* --- whose a member is --- */
-
-/*
- * Relaxed: the ticket is this thread's only if this thread wrote it, or if the herd was told that
- * no thread uses the member any more.
- */
-static uint64_t owner_of(const struct member *m)
-{
-	return atomic_load_explicit(&m->local, memory_order_relaxed);
-}
-
-bool local_is_mine(const struct member *m)
-{
-	return mine.ticket != 0 && owner_of(m) == mine.ticket;
-}
-
-void local_forget(struct member *m)
-{
-	if ((m->arena.flags & IS_LOCAL) == 0)
-		return;
-	m->arena.flags &= ~(unsigned)IS_LOCAL;
-	atomic_store_explicit(&m->local, 0, memory_order_relaxed);
-}
 
 /* --- the table --- */
 
@@ -86,8 +61,7 @@ static bool rebuild(struct table *t)
 	for (size_t i = 0; i < t->size; i++)
 		alive += t->slots[i].herd != 0 && fork_visit(t->slots[i].herd, NULL, NULL);
 
-	struct table next = {.size = num_max(num_up_to_power_of_2(4 * alive + 1), FIRST_SIZE),
-			     .ticket = t->ticket};
+	struct table next = {.size = num_max(num_up_to_power_of_2(4 * alive + 1), FIRST_SIZE)};
 
 	next.slots = calloc(next.size, sizeof *next.slots);
 	if (next.slots == NULL)
@@ -110,9 +84,9 @@ static void put_back(herd_t *herd, void *ctx)
 {
 	struct member *m = (struct member *)ctx;
 
-	if (!local_is_mine(m))
+	if (!member_is_mine(m))
 		return; /* recalled */
-	local_forget(m);
+	member_disown(m);
 	member_park(m);
 	(void)member_release(herd, m);
 }
@@ -129,7 +103,7 @@ static void end_of_thread(void *unused)
 			(void)fork_visit(mine.slots[i].herd, put_back, mine.slots[i].member);
 	}
 	free(mine.slots);
-	mine = (struct table){.ticket = mine.ticket};
+	mine = (struct table){0};
 }
 
 static void install(void)
@@ -145,8 +119,8 @@ static struct slot *make_slot(const herd_t *herd)
 	pthread_once(&once, install);
 	if (!at_exit_works)
 		return NULL;
-	if (mine.ticket == 0)
-		mine.ticket = id_next();
+	if (my_ticket == 0)
+		my_ticket = id_next();
 	if (2 * (mine.used + 1) > mine.size && !rebuild(&mine))
 		return NULL;
 	if (pthread_getspecific(at_exit) == NULL && pthread_setspecific(at_exit, &mine) != 0)
@@ -181,7 +155,7 @@ static __attribute__((noinline)) bump_t *check_out_own(herd_t *herd)
 	slot->herd = herd->id;
 	slot->member = (struct member *)(void *)bump;
 	slot->member->arena.flags |= IS_LOCAL;
-	atomic_store_explicit(&slot->member->local, mine.ticket, memory_order_relaxed);
+	atomic_store_explicit(&slot->member->local, my_ticket, memory_order_relaxed);
 	return bump;
 }
 
@@ -190,7 +164,7 @@ bump_t *herd_local(herd_t *herd)
 	if (mine.size != 0) {
 		const struct slot *slot = find(&mine, herd->id);
 
-		if (slot->herd == herd->id && local_is_mine(slot->member) && arena_calling == NULL)
+		if (slot->herd == herd->id && member_is_mine(slot->member) && arena_calling == NULL)
 			return &slot->member->arena.head;
 	}
 	return check_out_own(herd);
@@ -203,6 +177,6 @@ void herd_local_put(herd_t *herd)
 
 	const struct slot *slot = find(&mine, herd->id);
 
-	if (slot->herd == herd->id && local_is_mine(slot->member))
+	if (slot->herd == herd->id && member_is_mine(slot->member))
 		herd_put(herd, &slot->member->arena.head);
 }

@@ -45,18 +45,6 @@ void bump_set_limit(bump_t *bump, size_t limit)
 		a->limit = limit != 0 ? limit : SIZE_MAX;
 }
 
-static struct sums sums_of(const struct arena *a)
-{
-	struct sums sums = a->below;
-
-	sums.used = arena_used(a);
-	if (a->chunk != NULL) {
-		sums.capacity += chunk_capacity(a->chunk);
-		sums.chunks++;
-	}
-	return sums;
-}
-
 void bump_stats(const bump_t *bump, bump_stats_t *stats)
 {
 	const struct arena *a = arena_of(bump);
@@ -66,7 +54,7 @@ void bump_stats(const bump_t *bump, bump_stats_t *stats)
 	if (!arena_readable(a, "bump_stats"))
 		return;
 
-	const struct sums sums = sums_of(a);
+	const struct sums sums = arena_sums(a);
 
 	stats->used = sums.used;
 	stats->capacity = sums.capacity;
@@ -123,82 +111,4 @@ bool bump_owns(const bump_t *bump, const void *ptr)
 
 	return arena_readable(a, "bump_owns") &&
 	       arena_each_chunk(a, chunk_holds, (void *)(uintptr_t)ptr) != 0;
-}
-
-static struct chunk *sum_list(struct arena *a, struct chunk *list)
-{
-	struct chunk *oldest = NULL;
-
-	for (struct chunk *c = list; c != NULL; c = c->next) {
-		if (c != a->home) {
-			a->held += c->size;
-			oldest = c;
-		}
-		if (c == a->chunk)
-			continue;
-		a->below.used += chunk_used(c);
-		a->below.capacity += chunk_capacity(c);
-		a->below.chunks++;
-	}
-	return oldest;
-}
-
-void arena_mend(struct arena *a)
-{
-	struct chunk *c = a->chunk;
-	char *const pos = arena_pos(a);
-
-	a->held = 0;
-	a->below = (struct sums){0};
-	a->oldest = sum_list(a, a->chunk);
-	a->own_oldest = sum_list(a, a->own);
-	a->peak = num_max(a->peak, a->held);
-	if (c != NULL && pos >= chunk_start(c) && pos <= c->end)
-		c->ptr = pos;
-	else if (c != NULL)
-		c->ptr = chunk_start(c);
-	arena_resume(a, c);
-	a->clock++;
-}
-
-/* One list: its order, its bounds, its sums. */
-static void check_list(const struct arena *a, const struct chunk *list, const struct chunk *oldest,
-		       size_t *held, struct sums *sums)
-{
-	uint64_t serial = a->clock + 1;
-	const struct chunk *last = NULL;
-
-	for (const struct chunk *c = list; c != NULL; c = c->next) {
-		const char *pos = c == a->chunk ? arena_pos(a) : c->ptr;
-
-		CHECK(c->serial < serial);
-		CHECK(num_pad(c->end, CHUNK_UNIT) == 0 && num_pad(pos, 8) == 0);
-		CHECK(pos >= chunk_start(c) && pos <= c->end);
-		serial = c->serial;
-		sums->used += (size_t)(pos - chunk_start(c));
-		sums->capacity += chunk_capacity(c);
-		sums->chunks++;
-		if (c == a->home)
-			continue;
-		*held += c->size;
-		last = c;
-	}
-	CHECK(last == oldest);
-}
-
-void arena_check(const struct arena *a)
-{
-	const struct sums known = sums_of(a);
-	struct sums sums = {0};
-	size_t held = 0;
-
-	check_list(a, a->chunk, a->oldest, &held, &sums);
-	check_list(a, a->own, a->own_oldest, &held, &sums);
-	CHECK(held == a->held && a->held <= a->peak);
-	CHECK(sums.used == known.used && sums.capacity == known.capacity &&
-	      sums.chunks == known.chunks);
-	CHECK(a->head.ptr <= a->end);
-	CHECK(a->head.end == ((a->flags & CLOSED_ANY) != 0 ? a->head.ptr : a->end));
-	for (const struct defer *d = a->defers; d != NULL && d->next != NULL; d = d->next)
-		CHECK(d->serial > d->next->serial);
 }

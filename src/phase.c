@@ -12,13 +12,10 @@
 
 int herd_reset(herd_t *herd)
 {
-	if (!herd_callable(herd, "herd_reset"))
-		return EINVAL;
-	herd_lock(herd);
-	if (!herd_claim_all(herd)) {
-		herd_unlock(herd);
-		return EBUSY;
-	}
+	const int error = herd_seize(herd, "herd_reset");
+
+	if (error != 0)
+		return error;
 	for (struct member *m = members(herd); m != NULL; m = m->older)
 		arena_run_defers(&m->arena, 0);
 	for (struct member *m = members(herd); m != NULL; m = m->older) {
@@ -29,8 +26,7 @@ int herd_reset(herd_t *herd)
 		(void)spare_trim(&herd->spare, herd->keep == 1 ? 0 : herd->keep);
 	if (HERD_DEEP_CHECKS)
 		herd_check(herd);
-	herd_release_all(herd);
-	herd_unlock(herd);
+	herd_let_go(herd);
 	return 0;
 }
 
@@ -175,7 +171,7 @@ static void recall_all(herd_t *herd, void *ctx)
 	for (struct member *m = members(herd); m != NULL; m = m->older) {
 		if (member_is_free(m))
 			continue;
-		local_forget(m);
+		member_disown(m);
 		arena_open(&m->arena, CLOSED_DEFERS);
 		member_park(m);
 		*recalled += member_release(herd, m);

@@ -195,6 +195,30 @@ static inline void member_park(struct member *m)
 	atomic_store_explicit(&m->view.ptr, arena_pos(a), memory_order_release);
 }
 
+/* --- a thread's own member --- */
+
+/* Names this thread; never reused. 0: it never had a member of its own. */
+extern _Thread_local uint64_t my_ticket __attribute__((tls_model("initial-exec")));
+
+/*
+ * Whether a member that is out is this thread's own; else it is another's, or no one's. Relaxed:
+ * the ticket is this thread's only if this thread wrote it, or if the herd was told that no
+ * thread uses the member.
+ */
+static inline bool member_is_mine(const struct member *m)
+{
+	return my_ticket != 0 && atomic_load_explicit(&m->local, memory_order_relaxed) == my_ticket;
+}
+
+/* A member that is ours is nobody's own any more. */
+static inline void member_disown(struct member *m)
+{
+	if ((m->arena.flags & IS_LOCAL) == 0)
+		return;
+	m->arena.flags &= ~(unsigned)IS_LOCAL;
+	atomic_store_explicit(&m->local, 0, memory_order_relaxed);
+}
+
 /* --- shared by the pool's files --- */
 
 /* herd.c */
@@ -206,7 +230,13 @@ bool herd_callable(const herd_t *herd, const char *function);
 /* Exclude other cold operations, and fork(2). */
 void herd_lock(herd_t *herd);
 void herd_unlock(herd_t *herd);
-/* With the lock held: claim every member, or none where one is out; and let go of all. */
+/*
+ * Lock, and claim every member: 0; EBUSY, and nothing was done, where one is out; EINVAL,
+ * reported on behalf of `function`, where it is misuse. And let go of all, and unlock.
+ */
+int herd_seize(herd_t *herd, const char *function);
+void herd_let_go(herd_t *herd);
+/* With the lock held: the halves of these. */
 bool herd_claim_all(herd_t *herd);
 void herd_release_all(herd_t *herd);
 /* herd_get(), on behalf of `function`. */
@@ -220,12 +250,6 @@ void herd_unmake(herd_t *herd, struct member *m);
 void herd_failed(const herd_t *herd, const char *problem, size_t size, const char *function);
 /* Verify the invariants, with all members claimed. For tests. */
 void herd_check(herd_t *herd);
-
-/* local.c */
-/* Whether a member that is out is this thread's own; else it is another's, or no one's. */
-bool local_is_mine(const struct member *m);
-/* A member that is ours is nobody's own any more. */
-void local_forget(struct member *m);
 
 /* survey.c */
 /* With the lock held: herd_stats(). */

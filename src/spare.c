@@ -310,3 +310,32 @@ void spare_set_limit(struct spare *s, size_t limit)
 	s->limit = limit != 0 ? limit : SIZE_MAX;
 	spare_unlock(s);
 }
+
+void spare_mend(struct spare *s, size_t held)
+{
+	s->pending = 0;
+	s->bytes = 0;
+	for (const struct chunk *c = s->unsorted; c != NULL; c = c->next)
+		s->bytes += c->size;
+	for (unsigned class = 0; class < SPARE_CLASSES; class ++) {
+		for (const struct chunk *c = s->sorted[class]; c != NULL; c = c->next)
+			s->bytes += c->size;
+	}
+	s->reserved = held + s->bytes;
+}
+
+void spare_check(struct spare *s)
+{
+	size_t bytes = 0;
+
+	spare_lock(s);
+	for (const struct chunk *c = s->unsorted; c != NULL; c = c->next)
+		bytes += c->size;
+	for (unsigned class = 0; class < SPARE_CLASSES; class ++) {
+		for (const struct chunk *c = s->sorted[class]; c != NULL; c = c->next) {
+			bytes += c->size;
+		}
+	}
+	CHECK(bytes == s->bytes && bytes <= s->reserved);
+	spare_unlock(s);
+}

@@ -46,21 +46,15 @@ int herd_each_chunk(herd_t *herd,
 		    void *ctx)
 {
 	struct calling here = {herd, arena_calling};
-	int result = 0;
+	int result = herd_seize(herd, "herd_each_chunk");
 
-	if (!herd_callable(herd, "herd_each_chunk"))
-		return EINVAL;
-	herd_lock(herd);
-	if (!herd_claim_all(herd)) {
-		herd_unlock(herd);
-		return EBUSY;
-	}
+	if (result != 0)
+		return result;
 	arena_calling = &here;
 	for (struct member *m = members(herd); m != NULL && result == 0; m = m->older)
 		result = arena_each_chunk(&m->arena, fn, ctx);
 	arena_calling = here.outer;
-	herd_release_all(herd);
-	herd_unlock(herd);
+	herd_let_go(herd);
 	return result;
 }
 

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What all files of an arena stand on: how it is set up, who may use it, how a failure is
+ * reported, which chunk is current, and the check of its invariants.
+ */
+
+#include "arena.h"
+
+#include <errno.h>
+
+#include "check.h"
+#include "id.h"
+#include "misuse.h"
+#include "san.h"
+
+_Static_assert(offsetof(struct arena, head) == 0, "a bump_t * is an arena's address");
+
+bool arena_config_ok(const bump_config_t *config)
+{
+	size_t reserved = 0;
+
+	for (size_t i = 0; i < sizeof config->reserved_ / sizeof config->reserved_[0]; i++)
+		reserved |= config->reserved_[i];
+	if (reserved != 0 || (config->min_align != 0 && !num_is_power_of_2(config->min_align)))
+		return false;
+	if (config->source != NULL &&
+	    (config->source->acquire == NULL || config->source->release == NULL))
+		return false;
+	return config->limit == 0 || config->first_chunk <= config->limit;
+}
+
+void arena_init(struct arena *a, const bump_config_t *config, struct spare *spare, const void *herd)
+{
+	*a = (struct arena){
+		.spare = spare,
+		.limit = herd != NULL && config->limit != 0 ? config->limit : SIZE_MAX,
+		.max = num_max(config->max_chunk != 0 ? config->max_chunk : CHUNK_MAX, CHUNK_ALIGN),
+		.min_align = num_max(config->min_align, 1),
+		.id = id_next(),
+		.on_oom = config->on_oom,
+		.on_oom_ctx = config->on_oom_ctx,
+		.herd = herd,
+	};
+	a->first = num_min(CHUNK_FIRST, a->max);
+	if (config->first_chunk != 0)
+		a->first = num_max(a->first, chunk_size_for(config->first_chunk, CHUNK_UNIT));
+	a->grow = a->first;
+	a->head.ptr = a->head.end = a->end = arena_nowhere(a);
+	if (a->min_align > 8)
+		arena_close(a, CLOSED_ALIGN);
+	if (san_watching()) {
+		a->red_zone = SAN_RED_ZONE;
+		arena_close(a, CLOSED_WATCHED);
+	}
+	san_defined(a, sizeof *a); /* the inlined path reads the head */
+}
+
+bool arena_usable(const struct arena *a, const char *function)
+{
+	if (HERD_LIKELY((a->flags & (CLOSED_PARKED | CLOSED_DEFERS)) == 0))
+		return true;
+	misuse(function, (a->flags & CLOSED_DEFERS) != 0
+				 ? "called from a deferred function of this arena"
+				 : "the arena was put back: it belongs to nobody now");
+	return false;
+}
+
+bool arena_readable(const struct arena *a, const char *function)
+{
+	return (a->flags & CLOSED_DEFERS) != 0 || arena_usable(a, function);
+}
+
+void arena_failed(const struct arena *a, const char *why, size_t size, const char *function)
+{
+	if (why != NO_MEMORY) {
+		misuse(function, why);
+		return;
+	}
+	if (a->on_oom != NULL)
+		a->on_oom(a->on_oom_ctx, size);
+	errno = ENOMEM;
+}
+
+void arena_save(struct arena *a)
+{
+	if (a->chunk != NULL)
+		a->chunk->ptr = arena_pos(a);
+}
+
+void arena_resume(struct arena *a, struct chunk *c)
+{
+	a->chunk = c;
+	a->end = c != NULL ? c->end : arena_nowhere(a);
+	arena_set_pos(a, c != NULL ? c->ptr : arena_nowhere(a));
+}
+
+static struct chunk *sum_list(struct arena *a, struct chunk *list)
+{
+	struct chunk *oldest = NULL;
+
+	for (struct chunk *c = list; c != NULL; c = c->next) {
+		if (c != a->home) {
+			a->held += c->size;
+			oldest = c;
+		}
+		if (c == a->chunk)
+			continue;
+		a->below.used += chunk_used(c);
+		a->below.capacity += chunk_capacity(c);
+		a->below.chunks++;
+	}
+	return oldest;
+}
+
+void arena_mend(struct arena *a)
+{
+	struct chunk *c = a->chunk;
+	char *const pos = arena_pos(a);
+
+	a->held = 0;
+	a->below = (struct sums){0};
+	a->oldest = sum_list(a, a->chunk);
+	a->own_oldest = sum_list(a, a->own);
+	a->peak = num_max(a->peak, a->held);
+	if (c != NULL && pos >= chunk_start(c) && pos <= c->end)
+		c->ptr = pos;
+	else if (c != NULL)
+		c->ptr = chunk_start(c);
+	arena_resume(a, c);
+	a->clock++;
+}
+
+/* One list: its order, its bounds, its sums. */
+static void check_list(const struct arena *a, const struct chunk *list, const struct chunk *oldest,
+		       size_t *held, struct sums *sums)
+{
+	uint64_t serial = a->clock + 1;
+	const struct chunk *last = NULL;
+
+	for (const struct chunk *c = list; c != NULL; c = c->next) {
+		const char *pos = c == a->chunk ? arena_pos(a) : c->ptr;
+
+		CHECK(c->serial < serial);
+		CHECK(num_pad(c->end, CHUNK_UNIT) == 0 && num_pad(pos, 8) == 0);
+		CHECK(pos >= chunk_start(c) && pos <= c->end);
+		serial = c->serial;
+		sums->used += (size_t)(pos - chunk_start(c));
+		sums->capacity += chunk_capacity(c);
+		sums->chunks++;
+		if (c == a->home)
+			continue;
+		*held += c->size;
+		last = c;
+	}
+	CHECK(last == oldest);
+}
+
+void arena_check(const struct arena *a)
+{
+	const struct sums known = arena_sums(a);
+	struct sums sums = {0};
+	size_t held = 0;
+
+	check_list(a, a->chunk, a->oldest, &held, &sums);
+	check_list(a, a->own, a->own_oldest, &held, &sums);
+	CHECK(held == a->held && a->held <= a->peak);
+	CHECK(sums.used == known.used && sums.capacity == known.capacity &&
+	      sums.chunks == known.chunks);
+	CHECK(a->head.ptr <= a->end);
+	CHECK(a->head.end == ((a->flags & CLOSED_ANY) != 0 ? a->head.ptr : a->end));
+	for (const struct defer *d = a->defers; d != NULL && d->next != NULL; d = d->next)
+		CHECK(d->serial > d->next->serial);
+}
