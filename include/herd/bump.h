@@ -403,8 +403,10 @@ HERD_INLINE bump_scope_t bump_scope_enter_(bump_t *bump)
  *
  * While it runs, all that was allocated before it was registered is still readable. It may call
  * bump_free_last() on the arena, which does nothing then; allocating from the arena, or calling a
- * function of its herd, is misuse; it must return (no longjmp), and not wait for a
- * thread that resets or forks: a fork(2) in another thread waits for the end of a reset.
+ * function of its herd, is misuse; it must return (no longjmp), and not wait for a thread that
+ * resets or forks: a fork(2) in another thread waits for the end of a reset. It may use other
+ * arenas and herds; but two herds whose deferred functions reset each other, reset by two threads
+ * at one time, wait for each other for ever.
  *
  * @code
  * FILE *file = fopen(path, "r");
