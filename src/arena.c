@@ -122,11 +122,12 @@ void arena_mend(struct arena *a)
 	a->oldest = sum_list(a, a->chunk);
 	a->own_oldest = sum_list(a, a->own);
 	a->peak = num_max(a->peak, a->held);
+	/* Else the chunk is about to be the current one, and what it says is right already. */
 	if (c != NULL && pos >= chunk_start(c) && pos <= c->end)
 		c->ptr = pos;
-	else if (c != NULL)
-		c->ptr = chunk_start(c);
 	arena_resume(a, c);
+	if (a->reservation.clock == a->clock)
+		a->reservation.clock++; /* this thread's own arena may have one */
 	a->clock++;
 }
 

@@ -98,6 +98,21 @@ static bool find_takers(herd_t *into, const herd_t *from, struct member **list)
 	return true;
 }
 
+/* Whether a member of `from` holds more than one of `into` may. */
+static bool exceeds_limit(const herd_t *into, size_t held)
+{
+	return into->bump.limit != 0 && held > into->bump.limit;
+}
+
+static bool some_exceeds_limit(const herd_t *into, const herd_t *from)
+{
+	for (const struct member *m = members(from); m != NULL; m = m->older) {
+		if (exceeds_limit(into, m->arena.held))
+			return true;
+	}
+	return false;
+}
+
 static size_t bytes_held(const herd_t *herd)
 {
 	size_t bytes = 0;
@@ -124,7 +139,7 @@ static int absorb(herd_t *into, herd_t *from, size_t *bytes)
 	if (!herd_claim_all(from))
 		return EBUSY;
 	*bytes = bytes_held(from);
-	if (!find_takers(into, from, &takers))
+	if (some_exceeds_limit(into, from) || !find_takers(into, from, &takers))
 		goto fail;
 	if (!spare_admit(&into->spare, *bytes)) {
 		release_takers(into, takers);
@@ -171,7 +186,7 @@ static int adopt(herd_t *herd, struct lone_arena *lone)
 	const size_t bytes = spare_figures(&lone->spare).reserved;
 	struct member *at = members(herd);
 
-	struct member *taker = taker_of(herd, &at);
+	struct member *taker = exceeds_limit(herd, lone->arena.held) ? NULL : taker_of(herd, &at);
 
 	if (taker == NULL)
 		return ENOMEM;

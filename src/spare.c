@@ -215,8 +215,13 @@ const char *spare_obtain(struct spare *s, const struct spare_wish *wish, struct 
 
 	const char *problem = acquire(s, wish, chunk);
 
-	/* None of what is spare serves; but given back, it may. */
-	if (problem == SOURCE_EMPTY && spare_trim(s, 0) != 0) {
+	/*
+	 * It has not that much. What is spare does not serve, but given back it may; and where a chunk
+	 * of the doubling was asked for, one that just serves will do.
+	 */
+	const bool doubled = wish->want > wish->need && wish->want > CHUNK_FIRST;
+
+	if (problem == SOURCE_EMPTY && (spare_trim(s, 0) != 0 || doubled)) {
 		struct spare_wish less = *wish;
 
 		less.want = less.need;

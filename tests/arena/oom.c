@@ -370,7 +370,7 @@ static void bump_new_fails_with_its_first_chunk_and_keeps_nothing(void **state)
 	}
 }
 
-static void a_source_that_refused_a_large_chunk_is_asked_for_a_small_one_next(void **state)
+static void a_smaller_chunk_serves_where_the_source_has_no_larger_one(void **state)
 {
 	struct fixture *f = *state;
 
@@ -378,10 +378,20 @@ static void a_source_that_refused_a_large_chunk_is_asked_for_a_small_one_next(vo
 		assert_non_null(bump_alloc(f->bump, 100));
 	while (bump_capacity(f->bump) >= 200)
 		assert_non_null(bump_alloc(f->bump, 100));
-	f->source.ceiling = f->source.held + 4096;
-	assert_null(bump_alloc(f->bump, 1000));
-	assert_int_equal(f->ooms, 1);
+	f->source.ceiling = f->source.held + 2000;
 	assert_non_null(bump_alloc(f->bump, 1000));
+	assert_int_equal(f->ooms, 0);
+}
+
+/* Less than a page is not asked for where a page was refused. */
+static void the_first_chunk_fails_where_the_source_fails_once(void **state)
+{
+	struct fixture *f = *state;
+
+	test_source_fail(&f->source, 1, false);
+	assert_null(bump_alloc(f->bump, 100));
+	assert_int_equal(f->ooms, 1);
+	assert_non_null(bump_alloc(f->bump, 50));
 	assert_int_equal(f->ooms, 1);
 }
 
@@ -506,7 +516,8 @@ int main(void)
 		FIXTURE_TEST(the_source_fails_with_small_chunks),
 		FIXTURE_TEST(the_source_fails_with_a_large_least_alignment),
 		FIXTURE_TEST(bump_new_fails_with_its_first_chunk_and_keeps_nothing),
-		FIXTURE_TEST(a_source_that_refused_a_large_chunk_is_asked_for_a_small_one_next),
+		FIXTURE_TEST(a_smaller_chunk_serves_where_the_source_has_no_larger_one),
+		FIXTURE_TEST(the_first_chunk_fails_where_the_source_fails_once),
 		FIXTURE_TEST(spare_memory_goes_back_to_a_source_that_has_no_more),
 		FIXTURE_TEST(the_next_smaller_request_succeeds),
 		FIXTURE_TEST(a_failed_realloc_of_a_large_one_keeps_it),

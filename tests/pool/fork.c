@@ -228,6 +228,33 @@ static void the_child_recalls_what_other_threads_have_as_their_own(void **state)
 
 /* --- the thread's own --- */
 
+static void commit_it(void *arg)
+{
+	char *const *reservation = arg;
+	bump_t *const bump = (bump_t *)(void *)reservation[1];
+
+	memset(reservation[0], 7, 100);
+	bump_commit(bump, reservation[0], 100);
+	CHILD_CHECK(bump_owns(bump, reservation[0] + 99));
+	CHILD_CHECK(pool_spend(bump, 20000, 50));
+	CHILD_CHECK(reservation[0][0] == 7 && reservation[0][99] == 7);
+}
+
+static void a_reservation_is_there_in_the_child(void **state)
+{
+	(void)state;
+	herd_t *const herd = herd_new(NULL);
+	bump_t *const bump = pool_get(herd);
+	void *reservation[2] = {bump_reserve(bump, 100, 1, NULL), bump};
+
+	assert_non_null(reservation[0]);
+	in_child(commit_it, reservation);
+	bump_commit(bump, reservation[0], 100);
+	assert_true(bump_owns(bump, reservation[0]));
+	herd_put(herd, bump);
+	assert_int_equal(herd_destroy(herd), 0);
+}
+
 static void *local_of_child(void *arg)
 {
 	struct estate *const estate = arg;
@@ -458,6 +485,7 @@ int main(void)
 		cmocka_unit_test(members_that_other_threads_had_out_stay_out_in_the_child),
 		cmocka_unit_test(the_child_recalls_what_other_threads_have_as_their_own),
 		cmocka_unit_test(the_thread_s_own_member_is_its_own_in_the_child),
+		cmocka_unit_test(a_reservation_is_there_in_the_child),
 		cmocka_unit_test(the_child_goes_on_whatever_other_threads_were_doing),
 	};
 

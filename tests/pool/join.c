@@ -570,9 +570,32 @@ static void every_result_of_an_absorbed_member_is_aligned_as_configured(void **s
 	pair_end(&pair);
 }
 
+static void a_member_above_the_limit_of_one_is_ENOMEM_and_nothing_moves(void **state)
+{
+	(void)state;
+	herd_t *const into = herd_new(&(herd_config_t){.bump = {.limit = 65536}});
+	herd_t *const from = herd_new(NULL);
+	bump_t *const bump = pool_get(from);
+	void *const memory = pool_alloc(bump, 300000, 1);
+	bump_t *const lone = bump_new(NULL);
+	void *const other = pool_alloc(lone, 300000, 2);
+
+	herd_put(from, bump);
+	assert_int_equal(herd_absorb(into, from), ENOMEM);
+	assert_true(herd_owns(from, memory));
+	assert_int_equal(herd_adopt(into, lone), ENOMEM);
+	assert_true(bump_owns(lone, other));
+	assert_int_equal(pool_stats(into).reserved, 0);
+	assert_int_equal(pool_stats(into).members, 0);
+	bump_destroy(lone);
+	assert_int_equal(herd_destroy(into), 0);
+	assert_int_equal(herd_destroy(from), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_member_above_the_limit_of_one_is_ENOMEM_and_nothing_moves),
 		cmocka_unit_test(absorbed_allocations_are_intact_and_owned_by_into),
 		cmocka_unit_test(absorbed_allocations_outlive_the_herd_that_made_them),
 		cmocka_unit_test(the_statistics_move_and_spare_memory_stays),
