@@ -231,8 +231,7 @@ HERD_API int herd_absorb(herd_t *into, herd_t *from);
  * MT-Safe (race:bump). Cost: one step a member, at most one malloc(3), and one step a chunk that
  * the arena has spare.
  * @return 0; EINVAL where its memory is the caller's (bump_new_in()), or its source or min_align
- * differs
- *         from the herd's; ENOMEM (no memory, or above the herd's limit or its limit of a member;
+ *         differs from the herd's; ENOMEM (no memory, or above the herd's limit or its limit of a member;
  *         what the arena has spare counts), and the arena is as before.
  */
 HERD_API int herd_adopt(herd_t *herd, bump_t *bump);
