@@ -218,9 +218,8 @@ HERD_API size_t herd_recall(herd_t *herd);
  * MT-Safe. Cost: one step a member, and one malloc(3) for each member of `from` where `into` has
  * none that is idle and empty; neither bytes nor chunks count.
  * @return 0; EBUSY while a member of `from` is out; EINVAL where sources or min_align differ, or
- * into is
- *         from; ENOMEM (no memory, above into's limit, or a member holds more than
- *         into's limit of one). On failure nothing was moved.
+ *         into is from; ENOMEM (no memory, above into's limit, or a member holds more than into's
+ *         limit of one). On failure nothing was moved.
  */
 HERD_API int herd_absorb(herd_t *into, herd_t *from);
 
@@ -231,8 +230,8 @@ HERD_API int herd_absorb(herd_t *into, herd_t *from);
  * MT-Safe (race:bump). Cost: one step a member, at most one malloc(3), and one step a chunk that
  * the arena has spare.
  * @return 0; EINVAL where its memory is the caller's (bump_new_in()), or its source or min_align
- *         differs from the herd's; ENOMEM (no memory, or above the herd's limit or its limit of a member;
- *         what the arena has spare counts), and the arena is as before.
+ *         differs from the herd's; ENOMEM (no memory, or above the herd's limit or its limit of a
+ *         member; what the arena has spare counts), and the arena is as before.
  */
 HERD_API int herd_adopt(herd_t *herd, bump_t *bump);
 
