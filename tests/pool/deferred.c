@@ -263,6 +263,11 @@ static int dump(struct stage *s)
 	return herd_dump(s->pool.herd, stderr);
 }
 
+static int dump_svg(struct stage *s)
+{
+	return herd_dump_svg(s->pool.herd, stderr);
+}
+
 struct wrong {
 	int (*act)(struct stage *stage);
 	const char *function; /* what its name begins with */
@@ -296,6 +301,7 @@ static const struct wrong wrongs[] = {
 	{absorb_it, "herd_absorb"},
 	{adopt, "herd_adopt"},
 	{dump, "herd_dump"},
+	{dump_svg, "herd_dump_svg"},
 };
 
 #define WRONGS (sizeof(wrongs) / sizeof(wrongs[0]))
