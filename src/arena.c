@@ -31,16 +31,14 @@ bool arena_config_ok(const bump_config_t *config)
 
 void arena_init(struct arena *a, const bump_config_t *config, struct spare *spare, const void *herd)
 {
-	*a = (struct arena){
-		.spare = spare,
-		.limit = herd != NULL && config->limit != 0 ? config->limit : SIZE_MAX,
-		.max = num_max(config->max_chunk != 0 ? config->max_chunk : CHUNK_MAX, CHUNK_ALIGN),
-		.min_align = num_max(config->min_align, 1),
-		.id = id_next(),
-		.on_oom = config->on_oom,
-		.on_oom_ctx = config->on_oom_ctx,
-		.herd = herd,
-	};
+	a->spare = spare;
+	a->limit = herd != NULL && config->limit != 0 ? config->limit : SIZE_MAX;
+	a->max = num_max(config->max_chunk != 0 ? config->max_chunk : CHUNK_MAX, CHUNK_ALIGN);
+	a->min_align = num_max(config->min_align, 1);
+	a->id = id_next();
+	a->on_oom = config->on_oom;
+	a->on_oom_ctx = config->on_oom_ctx;
+	a->herd = herd;
 	a->first = num_min(CHUNK_FIRST, a->max);
 	if (config->first_chunk != 0)
 		a->first = num_max(a->first, chunk_size_for(config->first_chunk, CHUNK_UNIT));

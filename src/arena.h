@@ -119,7 +119,7 @@ struct arena {
 struct lone_arena {
 	struct arena arena;
 	struct spare spare;
-	bool in_callers_memory;
+	void *block; /* for free(3); NULL: it lives in the caller's memory */
 };
 
 /*
@@ -228,7 +228,7 @@ static inline struct sums arena_sums(const struct arena *a)
 
 /* arena.c */
 bool arena_config_ok(const bump_config_t *config);
-/* Set up an arena without a chunk. `spare` is where it gets chunks. */
+/* Set up an arena without a chunk, in memory that is zero. `spare` is where it gets chunks. */
 void arena_init(struct arena *a, const bump_config_t *config, struct spare *spare,
 		const void *herd);
 /* Whether the caller may use the arena; if not it was reported as misuse by `function`. */

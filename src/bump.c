@@ -8,8 +8,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "check.h"
+#include "heap.h"
 #include "id.h"
 #include "misuse.h"
 #include "san.h"
@@ -41,7 +43,8 @@ bump_t *bump_new(const bump_config_t *config)
 		return NULL;
 	}
 
-	struct lone_arena *lone = aligned_alloc(CHUNK_ALIGN, num_up(sizeof *lone, CHUNK_ALIGN));
+	void *block;
+	struct lone_arena *lone = heap_new(num_up(sizeof *lone, HEAP_ALIGN), &block);
 
 	if (lone == NULL) {
 		if (config->on_oom != NULL)
@@ -53,13 +56,13 @@ bump_t *bump_new(const bump_config_t *config)
 
 	struct arena *a = lone_init(lone, config);
 
-	lone->in_callers_memory = false;
+	lone->block = block;
 	if (config->first_chunk != 0)
 		problem = arena_make_room(a, config->first_chunk, 1);
 	if (problem == NULL)
 		return &a->head;
 	spare_done(&lone->spare);
-	free(lone);
+	free(block);
 	arena_failed(&(struct arena){.on_oom = config->on_oom, .on_oom_ctx = config->on_oom_ctx},
 		     problem, config->first_chunk, "bump_new");
 	return NULL;
@@ -95,9 +98,10 @@ bump_t *bump_new_in(void *memory, size_t size, const bump_config_t *config)
 	}
 
 	struct lone_arena *lone = (struct lone_arena *)(void *)((char *)memory + pad);
+
+	memset(lone, 0, sizeof *lone); /* no block for free(3) */
 	struct arena *a = lone_init(lone, config);
 
-	lone->in_callers_memory = true;
 	a->home = chunk_at((char *)memory + before, size - before);
 	a->home->serial = ++a->clock;
 	arena_resume(a, a->home);
@@ -198,6 +202,5 @@ void bump_destroy(bump_t *bump)
 	spare_done(&lone->spare);
 	if (lone->arena.home != NULL)
 		san_raw(lone->arena.home, lone->arena.home->size);
-	if (!lone->in_callers_memory)
-		free(lone);
+	free(lone->block);
 }

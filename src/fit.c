@@ -85,16 +85,16 @@ static struct chunk *take_from_class(struct spare *s, unsigned bin, const struct
 
 struct chunk *fit_take(struct spare *s, const struct spare_wish *wish)
 {
+	if (s->bytes == 0)
+		return NULL;
+
 	const size_t largest = num_max(num_mul(wish->want, MUCH_LARGER), CHUNK_MAX);
 	const struct spare_wish bounded = {wish->need, wish->want, num_min(wish->most, largest)};
 	const unsigned ideal = bin_of(wish->want);
 	const unsigned least = bin_of(wish->need);
 	const unsigned last = bin_of(bounded.most);
-	struct chunk *c;
+	struct chunk *c = take_from_class(s, ideal, &bounded);
 
-	if (s->bytes == 0)
-		return NULL;
-	c = take_from_class(s, ideal, &bounded);
 	while (c == NULL && s->unsorted != NULL) {
 		if (sort_some(s, SORT_AT_ONCE, ideal))
 			c = take_from_class(s, ideal, &bounded);

@@ -53,12 +53,13 @@ static bump_t *check_out(struct member *m)
 
 struct member *herd_make(herd_t *herd, size_t first_chunk, const char **problem)
 {
-	struct member *m = aligned_alloc(_Alignof(struct member), sizeof *m);
+	void *block;
+	struct member *m = heap_new(sizeof *m, &block);
 
 	*problem = NO_MEMORY;
 	if (m == NULL)
 		return NULL;
-	*m = (struct member){0};
+	m->block = block;
 	arena_init(&m->arena, &herd->bump, &herd->spare, herd);
 	*problem = NULL;
 	if (first_chunk != 0)
@@ -77,7 +78,7 @@ struct member *herd_make(herd_t *herd, size_t first_chunk, const char **problem)
 	return m;
 
 fail:
-	free(m);
+	free(block);
 	return NULL;
 }
 
@@ -85,7 +86,7 @@ void herd_unmake(herd_t *herd, struct member *m)
 {
 	stack_delist(&herd->stack, &m->link);
 	arena_clear(&m->arena);
-	free(m);
+	free(m->block);
 }
 
 void herd_list(herd_t *herd, struct member *m)
@@ -138,7 +139,10 @@ static __attribute__((noinline)) struct member *pop_or_make(herd_t *herd, const 
 
 	if (m != NULL)
 		return m;
-	herd_lock(herd);
+	if (herd->bump.first_chunk == 0) /* else the source is asked */
+		herd_lock_briefly(herd);
+	else
+		herd_lock(herd);
 	m = pop(herd);
 	if (m == NULL) {
 		m = herd_make(herd, herd->bump.first_chunk, &problem);
@@ -293,15 +297,22 @@ void herd_discard(herd_t *herd, bump_t *bump)
 
 /* --- all at once --- */
 
+void herd_lock_briefly(herd_t *herd)
+{
+	fork_gate_enter();
+	single_lock(&herd->cold);
+}
+
 void herd_lock(herd_t *herd)
 {
 	fork_gate_enter();
-	pthread_mutex_lock(&herd->cold);
+	fork_gate_shield();
+	single_lock_fully(&herd->cold);
 }
 
 void herd_unlock(herd_t *herd)
 {
-	pthread_mutex_unlock(&herd->cold);
+	single_unlock(&herd->cold);
 	fork_gate_leave();
 }
 
@@ -384,7 +395,8 @@ herd_t *herd_new(const herd_config_t *config)
 		return NULL;
 	}
 
-	herd_t *herd = aligned_alloc(_Alignof(herd_t), sizeof *herd);
+	void *block;
+	herd_t *herd = heap_new(sizeof *herd, &block);
 
 	if (herd == NULL) {
 		if (config->bump.on_oom != NULL)
@@ -392,40 +404,57 @@ herd_t *herd_new(const herd_config_t *config)
 		errno = ENOMEM;
 		return NULL;
 	}
-	*herd = (herd_t){.id = id_next_herd(),
-			 .bump = config->bump,
-			 .keep = config->keep != 0 ? config->keep : SIZE_MAX};
+	herd->block = block;
+	herd->id = id_next_herd();
+	herd->bump = config->bump;
+	herd->keep = config->keep != 0 ? config->keep : SIZE_MAX;
+	herd->cold = (struct single_mutex)SINGLE_MUTEX_INITIALIZER;
 	stack_init(&herd->stack);
 	const herd_source_t *source = config->bump.source;
 
 	spare_init(&herd->spare, source != NULL ? source : &herd_source_os, config->limit, true);
 	herd->bump.source = NULL; /* it was copied, and may be gone when we return */
-	pthread_mutex_init(&herd->cold, NULL);
 	fork_enlist(herd);
 	return herd;
 }
 
+/* Whether destroying it calls no function of the caller's. */
+static bool is_quiet(const herd_t *herd)
+{
+	for (const struct member *m = members(herd); m != NULL; m = m->older) {
+		if (m->arena.defers != NULL)
+			return false;
+	}
+	return source_is_known(&herd->spare.source);
+}
+
+/* No other cold operation can be under way, since this is the last call: it takes no lock. */
 int herd_destroy(herd_t *herd)
 {
 	if (herd == NULL)
 		return 0;
-
-	const int error = herd_seize(herd, "herd_destroy");
-
-	if (error != 0)
-		return error;
+	if (!herd_callable(herd, "herd_destroy"))
+		return EINVAL;
+	fork_gate_enter();
+	if (!herd_claim_all(herd)) {
+		fork_gate_leave();
+		return EBUSY;
+	}
+	if (!is_quiet(herd))
+		fork_gate_shield();
 	for (struct member *m = members(herd); m != NULL; m = m->older)
 		arena_run_defers(&m->arena, 0);
-	fork_delist(herd); /* from here on no thread that ends looks at its members */
+	fork_delist(herd); /* from here on no other thread, nor a fork, looks at it */
+	spare_unshare(&herd->spare);
 	for (struct member *m = members(herd), *older; m != NULL; m = older) {
 		older = m->older;
 		arena_clear(&m->arena);
-		free(m);
+		free(m->block);
 	}
 	spare_done(&herd->spare);
 	stack_done(&herd->stack);
-	herd_unlock(herd);
-	pthread_mutex_destroy(&herd->cold);
-	free(herd);
+	pthread_mutex_destroy(&herd->cold.mutex);
+	free(herd->block);
+	fork_gate_leave();
 	return 0;
 }

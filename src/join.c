@@ -217,7 +217,7 @@ int herd_adopt(herd_t *herd, bump_t *bump)
 	struct lone_arena *lone = (struct lone_arena *)(void *)a;
 	const size_t bytes = spare_figures(&lone->spare).reserved;
 
-	if (lone->in_callers_memory || !same_source(&lone->spare.source, &herd->spare.source) ||
+	if (lone->block == NULL || !same_source(&lone->spare.source, &herd->spare.source) ||
 	    a->min_align != num_max(herd->bump.min_align, 1))
 		return EINVAL;
 	herd_lock(herd);
@@ -229,6 +229,6 @@ int herd_adopt(herd_t *herd, bump_t *bump)
 		return error;
 	}
 	spare_done(&lone->spare);
-	free(lone);
+	free(lone->block);
 	return 0;
 }

@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #include "os.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -22,7 +23,14 @@
 
 size_t os_page_size(void)
 {
-	return (size_t)sysconf(_SC_PAGESIZE);
+	static _Atomic size_t known; /* relaxed: whoever comes first finds the same */
+	size_t size = atomic_load_explicit(&known, memory_order_relaxed);
+
+	if (size == 0) {
+		size = (size_t)sysconf(_SC_PAGESIZE);
+		atomic_store_explicit(&known, size, memory_order_relaxed);
+	}
+	return size;
 }
 
 static char *map(size_t size)
@@ -98,7 +106,7 @@ const herd_source_t herd_source_os = {.acquire = os_acquire, .release = os_relea
 
 bool os_is_source(const herd_source_t *source)
 {
-	return source->acquire == os_acquire;
+	return source->acquire == os_acquire && source->release == os_release;
 }
 
 /* Uninstrumented, for the memory may be marked as not to be touched by the program. */

@@ -35,6 +35,7 @@
 
 #include "arena.h"
 #include "check.h"
+#include "heap.h"
 #include "stack.h"
 
 enum { ON_FREE, ON_BUSY, OFF_BUSY };
@@ -55,6 +56,7 @@ struct member {
 	struct view view;   /* also where a checkout began: discard goes back to it */
 	size_t used_at_0;   /* bytes in use if the position were 0, modulo 2^N */
 	bool listed;
+	void *block;		  /* for free(3): heap.h */
 	struct member *older;	  /* the next in the herd's list of all members; never changes */
 	struct member *cold_next; /* in a list of claimed ones, of who has the herd's lock */
 	/* What other threads touch, apart from what the owner works with. */
@@ -73,12 +75,13 @@ struct herd_pool {
 	bump_config_t bump;
 	size_t keep;			   /* SIZE_MAX: all */
 	struct herd_pool *previous, *next; /* in a list of all herds: fork.c */
+	void *block;			   /* for free(3): heap.h */
 	/* Written whenever a member gets a chunk. */
 	struct spare spare __attribute__((aligned(64))); /* chunks, and the budget */
-	pthread_mutex_t cold; /* one cold operation at a time; see herd_lock() */
+	struct single_mutex cold; /* one cold operation at a time; see herd_lock() */
 };
 
-_Static_assert(sizeof(struct herd_pool) <= 1024, "a small herd is cheap");
+_Static_assert(sizeof(struct herd_pool) + HEAP_ALIGN <= 1024, "a small herd is cheap");
 
 /* --- the state word --- */
 
@@ -227,8 +230,10 @@ static inline void member_disown(struct member *m)
  * function of the herd.
  */
 bool herd_callable(const herd_t *herd, const char *function);
-/* Exclude other cold operations, and fork(2). */
+/* Exclude other cold operations, and fork(2). The thread can't be cancelled meanwhile. */
 void herd_lock(herd_t *herd);
+/* The same where nothing that a thread is cancelled in, or started in, is called meanwhile. */
+void herd_lock_briefly(herd_t *herd);
 void herd_unlock(herd_t *herd);
 /*
  * Lock, and claim every member: 0; EBUSY, and nothing was done, where one is out; EINVAL,
@@ -269,5 +274,7 @@ void fork_enlist(herd_t *herd);
 void fork_delist(herd_t *herd);
 void fork_gate_enter(void);
 void fork_gate_leave(void);
+/* Inside: this thread can't be cancelled until it leaves. */
+void fork_gate_shield(void);
 
 #endif

@@ -48,6 +48,12 @@ size_t source_unit(const herd_source_t *source)
 	return source->acquire == malloc_acquire ? CHUNK_ALIGN : CHUNK_UNIT;
 }
 
+bool source_is_known(const herd_source_t *source)
+{
+	return os_is_source(source) ||
+	       (source->acquire == malloc_acquire && source->release == malloc_release);
+}
+
 const herd_source_t herd_source_malloc = {
 	.acquire = malloc_acquire, .release = malloc_release, .ctx = NULL};
 const herd_source_t herd_source_none = {

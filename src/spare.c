@@ -16,29 +16,27 @@ static const char SOURCE_EMPTY[] = "the source has no memory";
 void spare_lock(struct spare *s)
 {
 	if (s->shared)
-		pthread_mutex_lock(&s->lock);
+		single_lock(&s->lock);
 }
 
 void spare_unlock(struct spare *s)
 {
 	if (s->shared)
-		pthread_mutex_unlock(&s->lock);
+		single_unlock(&s->lock);
 }
 
 void spare_init(struct spare *s, const herd_source_t *source, size_t limit, bool shared)
 {
-	*s = (struct spare){
-		.source = *source, .limit = limit != 0 ? limit : SIZE_MAX, .shared = shared};
-	if (shared)
-		pthread_mutex_init(&s->lock, NULL); /* can't fail for a default mutex */
+	s->source = *source;
+	s->limit = limit != 0 ? limit : SIZE_MAX;
+	s->lock = (struct single_mutex)SINGLE_MUTEX_INITIALIZER;
+	s->shared = shared;
 }
 
-void spare_done(struct spare *s)
+void spare_unshare(struct spare *s)
 {
-	(void)spare_trim(s, 0);
-	CHECK(s->reserved == 0 && s->pending == 0 && s->bytes == 0);
-	if (s->shared)
-		pthread_mutex_destroy(&s->lock);
+	s->shared = false;
+	pthread_mutex_destroy(&s->lock.mutex);
 }
 
 /*
@@ -72,6 +70,15 @@ static size_t release_list(struct spare *s, struct chunk *list)
 		s->source.release(s->source.ctx, c, size);
 	}
 	return bytes;
+}
+
+void spare_done(struct spare *s)
+{
+	size_t bytes = release_list(s, s->unsorted);
+
+	for (unsigned class = 0; class < SPARE_CLASSES && bytes != s->bytes; class ++)
+		bytes += release_list(s, s->sorted[class]);
+	CHECK(s->reserved == bytes && s->bytes == bytes && s->pending == 0 && !s->shared);
 }
 
 size_t spare_trim(struct spare *s, size_t keep)
@@ -111,41 +118,43 @@ static size_t over_budget(const struct spare *s, size_t more)
 }
 
 /*
- * Charge the budget for a new chunk: what is wanted, what still fits, or what fits once spare
- * memory went back. While that is under way it still counts, for it is held: INV-BUDGET.
- * @return the bytes charged; 0 where the limit forbids it, and then nothing was changed.
+ * With the lock held: charge the budget for a new chunk: what is wanted, what still fits, or what
+ * fits once spare memory went back: that is in *list and *freed then. While it is under way it
+ * still counts, for it is held: INV-BUDGET. @return the bytes charged, of which `freed` only once
+ * settle_freed() was called; 0 where the limit forbids it, and then nothing was changed.
  */
-static size_t charge(struct spare *s, const struct spare_wish *wish, size_t unit)
+static size_t charge(struct spare *s, const struct spare_wish *wish, struct chunk **list,
+		     size_t *freed)
 {
+	const size_t unit = source_unit(&s->source);
 	const size_t need = num_up(wish->need, unit);
 	size_t size = num_down(num_min(num_up(wish->want, unit), wish->most), unit);
-	size_t freed = 0;
-	struct chunk *list = NULL;
 
 	if (need > wish->most || need > PTRDIFF_MAX)
 		return 0;
-	spare_lock(s);
+
 	const size_t over = over_budget(s, need);
 
 	if (over != 0 && over <= s->bytes) {
-		list = fit_take_above(s, s->bytes - over, &freed);
+		*list = fit_take_above(s, s->bytes - over, freed);
 		size = need;
 	} else {
 		size = num_min(size, num_down(room_in_budget(s), unit));
 	}
-	if (size >= need)
-		s->pending += num_sub(size, freed);
-	spare_unlock(s);
 	if (size < need)
 		return 0;
-	if (list != NULL) {
-		(void)release_list(s, list);
-		spare_lock(s);
-		s->reserved -= freed;
-		s->pending += num_min(size, freed);
-		spare_unlock(s);
-	}
+	s->pending += num_sub(size, *freed);
 	return size;
+}
+
+/* Give back what made room for `size` bytes. */
+static void settle_freed(struct spare *s, struct chunk *list, size_t freed, size_t size)
+{
+	(void)release_list(s, list);
+	spare_lock(s);
+	s->reserved -= freed;
+	s->pending += num_min(size, freed);
+	spare_unlock(s);
 }
 
 /* Charge what a source gave more than it was asked for. False: a limit forbids it. */
@@ -170,15 +179,11 @@ static const char *problem_of(const void *memory, size_t given, size_t asked)
 	return NULL;
 }
 
-static const char *acquire(struct spare *s, const struct spare_wish *wish, struct chunk **chunk)
+/* Ask the source for `asked` bytes, which were charged. */
+static const char *acquire(struct spare *s, const struct spare_wish *wish, size_t asked,
+			   struct chunk **chunk)
 {
-	const size_t unit = source_unit(&s->source);
-	const size_t asked = charge(s, wish, unit);
 	size_t given = asked;
-
-	if (asked == 0)
-		return NO_MEMORY;
-
 	void *memory = s->source.acquire(s->source.ctx, &given, CHUNK_ALIGN);
 
 	if (memory == NULL) {
@@ -203,17 +208,33 @@ static const char *acquire(struct spare *s, const struct spare_wish *wish, struc
 	return NULL;
 }
 
-const char *spare_obtain(struct spare *s, const struct spare_wish *wish, struct chunk **chunk)
+/* Get a spare chunk, or if not `look`, or there is none, a new one. */
+static const char *obtain(struct spare *s, const struct spare_wish *wish, bool look,
+			  struct chunk **chunk)
 {
+	struct chunk *list = NULL;
+	size_t freed = 0;
+	size_t asked = 0;
+
 	spare_lock(s);
-	*chunk = fit_take(s, wish);
+	*chunk = look ? fit_take(s, wish) : NULL;
+	if (*chunk == NULL)
+		asked = charge(s, wish, &list, &freed);
 	spare_unlock(s);
 	if (*chunk != NULL) {
 		prepare_reuse(*chunk);
 		return NULL;
 	}
+	if (asked == 0)
+		return NO_MEMORY;
+	if (list != NULL)
+		settle_freed(s, list, freed, asked);
+	return acquire(s, wish, asked, chunk);
+}
 
-	const char *problem = acquire(s, wish, chunk);
+const char *spare_obtain(struct spare *s, const struct spare_wish *wish, struct chunk **chunk)
+{
+	const char *problem = obtain(s, wish, true, chunk);
 
 	/*
 	 * It has not that much. What is spare does not serve, but given back it may; and where a chunk
@@ -225,7 +246,7 @@ const char *spare_obtain(struct spare *s, const struct spare_wish *wish, struct 
 		struct spare_wish less = *wish;
 
 		less.want = less.need;
-		problem = acquire(s, &less, chunk);
+		problem = obtain(s, &less, false, chunk);
 	}
 	return problem == SOURCE_EMPTY ? NO_MEMORY : problem;
 }

@@ -16,12 +16,12 @@
  * INV-SPARE:  `bytes` is the sum of the sizes in all lists; nothing in them holds an allocation.
  */
 
-#include <pthread.h>
 #include <stdbool.h>
 
 #include <herd/source.h>
 
 #include "chunk.h"
+#include "single.h"
 
 /* Sizes from 4 KiB on, doubling; the last class has no upper end. */
 #define SPARE_CLASSES 16
@@ -35,7 +35,7 @@ struct spare {
 	size_t bytes;		/* INV-SPARE */
 	struct chunk *unsorted; /* returned by splicing, not looked at yet */
 	struct chunk *sorted[SPARE_CLASSES];
-	pthread_mutex_t lock; /* of all above but source; only where shared */
+	struct single_mutex lock; /* of all above but source; only where shared */
 	bool shared;
 };
 
@@ -54,10 +54,16 @@ extern const char NO_MEMORY[];
 
 /* source.c: what a source rounds sizes up to, so that the budget counts what is really held. */
 size_t source_unit(const herd_source_t *source);
+/* source.c: whether it is one of the library's own: it calls nothing that a thread is cancelled in. */
+bool source_is_known(const herd_source_t *source);
 
+/* In memory that is zero. */
 void spare_init(struct spare *s, const herd_source_t *source, size_t limit, bool shared);
 
-/* Release all spare chunks. All others were given back before. */
+/* From now on only one thread knows of it. */
+void spare_unshare(struct spare *s);
+
+/* Release all spare chunks; all others were given back before. Only one thread knows of it. */
 void spare_done(struct spare *s);
 
 /*
