@@ -4,7 +4,8 @@
 
 /*
  * A herd and its members, and the state word on which checking out rests. herd.c checks out and
- * puts back, phase.c resets, trims and warms, survey.c reports, fork.c sees to fork(2).
+ * puts back, life.c makes and frees, phase.c resets, trims and warms, survey.c reports, fork.c sees
+ * to fork(2).
  *
  * A member is idle or busy, and by itself either on the stack or off it:
  *
@@ -167,7 +168,7 @@ static inline bool member_is_free(const struct member *m)
 
 /*
  * The members, newest first. Acquire: a member is complete before it is listed; pairs with the
- * release in herd_make().
+ * release in herd_list().
  */
 static inline struct member *members(const struct herd_pool *h)
 {
@@ -224,7 +225,7 @@ static inline void member_disown(struct member *m)
 
 /* --- shared by the pool's files --- */
 
-/* herd.c */
+/* life.c */
 /*
  * Whether `function` may be called now; else it was reported: this thread runs a deferred
  * function of the herd.
@@ -244,8 +245,6 @@ void herd_let_go(herd_t *herd);
 /* With the lock held: the halves of these. */
 bool herd_claim_all(herd_t *herd);
 void herd_release_all(herd_t *herd);
-/* herd_get(), on behalf of `function`. */
-bump_t *herd_get_for(herd_t *herd, const char *function);
 /* With the lock held: make a member, parked and busy; NULL: why is in *problem. And list it. */
 struct member *herd_make(herd_t *herd, size_t first_chunk, const char **problem);
 void herd_list(herd_t *herd, struct member *m);
@@ -255,6 +254,10 @@ void herd_unmake(herd_t *herd, struct member *m);
 void herd_failed(const herd_t *herd, const char *problem, size_t size, const char *function);
 /* Verify the invariants, with all members claimed. For tests. */
 void herd_check(herd_t *herd);
+
+/* herd.c */
+/* herd_get(), on behalf of `function`. */
+bump_t *herd_get_for(herd_t *herd, const char *function);
 
 /* survey.c */
 /* With the lock held: herd_stats(). */
