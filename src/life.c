@@ -48,7 +48,7 @@ struct member *herd_make(herd_t *herd, size_t first_chunk, const char **problem)
 		*problem = arena_make_room(&m->arena, first_chunk, 1);
 	if (*problem != NULL)
 		goto fail;
-	if (!stack_enlist(&herd->stack, &m->link)) {
+	if (!stack_enlist(&herd->table, &m->link)) {
 		*problem = NO_MEMORY;
 		arena_clear(&m->arena);
 		goto fail;
@@ -66,7 +66,7 @@ fail:
 
 void herd_unmake(herd_t *herd, struct member *m)
 {
-	stack_delist(&herd->stack, &m->link);
+	stack_delist(&herd->table, &m->link);
 	arena_clear(&m->arena);
 	free(m->block);
 }
@@ -193,7 +193,7 @@ herd_t *herd_new(const herd_config_t *config)
 	herd->bump = config->bump;
 	herd->keep = config->keep != 0 ? config->keep : SIZE_MAX;
 	herd->cold = (struct single_mutex)SINGLE_MUTEX_INITIALIZER;
-	stack_init(&herd->stack);
+	stack_init(&herd->stack, &herd->table);
 	const herd_source_t *source = config->bump.source;
 
 	spare_init(&herd->spare, source != NULL ? source : &herd_source_os, config->limit, true);
@@ -236,7 +236,7 @@ int herd_destroy(herd_t *herd)
 		free(m->block);
 	}
 	spare_done(&herd->spare);
-	stack_done(&herd->stack);
+	stack_table_done(&herd->table);
 	pthread_mutex_destroy(&herd->cold.mutex);
 	free(herd->block);
 	fork_gate_leave();

@@ -79,6 +79,7 @@ struct herd_pool {
 	void *block;			   /* for free(3): heap.h */
 	/* Written whenever a member gets a chunk. */
 	struct spare spare __attribute__((aligned(64))); /* chunks, and the budget */
+	struct stack_table table; /* of the stack's entries; grows under `cold` */
 	struct single_mutex cold; /* one cold operation at a time; see herd_lock() */
 };
 

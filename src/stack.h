@@ -3,8 +3,8 @@
 #define HERD_STACK_H
 
 /*
- * The lock-free stack of idle members, last in first out. The only file that knows of Concurrency
- * Kit.
+ * The lock-free stack, of idle members and of a cache's chunks: last in, first out. The only file
+ * that knows of Concurrency Kit.
  *
  * A stack of linked entries that are popped by several threads meets the ABA problem: between a
  * popper's read of `next` and its compare-and-swap, the same entry may have been popped and
@@ -20,8 +20,10 @@
  *
  * Synchronisation: push and pop may run beside each other in any number of threads. All that a
  * thread did before stack_push(x) happens before what another does after the stack_pop() that
- * returned x. stack_enlist() excludes only itself; stack_init(), stack_clear() and stack_done()
- * exclude everything.
+ * returned x. stack_enlist() and stack_delist() exclude each other; stack_init(), stack_clear() and
+ * stack_table_done() exclude everything.
+ *
+ * An entry that was popped from one stack may be pushed to another of the same table.
  */
 
 #include <stdbool.h>
@@ -70,33 +72,39 @@ struct stack {
 	ck_stack_t ck __attribute__((aligned(64)));
 };
 
+/* Here entries are found by their addresses. */
+struct stack_table {
+	bool unused;
+};
+
 static inline void stack_clear(struct stack *s)
 {
 	ck_stack_init(&s->ck);
 	s->ck.generation = (char *)1; /* NULL + 1 is undefined, and reported as such */
 }
 
-static inline void stack_init(struct stack *s)
+static inline void stack_init(struct stack *s, struct stack_table *table)
 {
+	(void)table;
 	stack_clear(s);
 }
 
-static inline void stack_done(struct stack *s)
+static inline bool stack_enlist(struct stack_table *table, struct stack_link *link)
 {
-	(void)s;
-}
-
-static inline bool stack_enlist(struct stack *s, struct stack_link *link)
-{
-	(void)s;
+	(void)table;
 	(void)link;
 	return true;
 }
 
-static inline void stack_delist(struct stack *s, const struct stack_link *link)
+static inline void stack_delist(struct stack_table *table, const struct stack_link *link)
 {
-	(void)s;
+	(void)table;
 	(void)link;
+}
+
+static inline void stack_table_done(struct stack_table *table)
+{
+	(void)table;
 }
 
 static inline void stack_push(struct stack *s, struct stack_link *link)
@@ -150,6 +158,11 @@ struct stack_link {
 
 struct stack {
 	_Atomic uint64_t head __attribute__((aligned(64)));
+	struct stack_table *table;
+};
+
+/* The entries of all stacks that have it, by their indices; zero at first. */
+struct stack_table {
 	uint32_t entries;
 	struct stack_link **segments[STACK_SEGMENTS]; /* append only; see stack_at() */
 };
@@ -159,57 +172,58 @@ static inline void stack_clear(struct stack *s)
 	atomic_store_explicit(&s->head, 0, memory_order_relaxed);
 }
 
-static inline void stack_init(struct stack *s)
+static inline void stack_init(struct stack *s, struct stack_table *table)
 {
-	*s = (struct stack){.entries = 0};
+	s->table = table;
 	stack_clear(s);
 }
 
-static inline void stack_done(struct stack *s)
+static inline void stack_table_done(struct stack_table *table)
 {
 	for (size_t i = 0; i < STACK_SEGMENTS; i++)
-		free(s->segments[i]);
+		free(table->segments[i]);
 }
 
 /*
  * The table's slot of an index. Read without synchronisation: whoever has the index got it from
- * `head`, whose release in stack_push() came after the slot was written in stack_enlist().
+ * a `head`, whose release in stack_push() came after the slot was written in stack_enlist(); or
+ * through the pops and pushes that brought the entry there from another stack.
  */
-static inline struct stack_link **stack_at(struct stack *s, uint32_t index)
+static inline struct stack_link **stack_at(struct stack_table *table, uint32_t index)
 {
 	const uint32_t block = (index - 1) / STACK_FIRST_SEGMENT + 1;
 	const unsigned segment = 31u - (unsigned)__builtin_clz(block);
 
-	return &s->segments[segment][index - 1 - STACK_FIRST_SEGMENT * ((1u << segment) - 1)];
+	return &table->segments[segment][index - 1 - STACK_FIRST_SEGMENT * ((1u << segment) - 1)];
 }
 
 /* Make an entry known, before its first push. False: no memory. */
-static inline bool stack_enlist(struct stack *s, struct stack_link *link)
+static inline bool stack_enlist(struct stack_table *table, struct stack_link *link)
 {
-	const uint32_t index = s->entries + 1;
+	const uint32_t index = table->entries + 1;
 	const uint32_t block = (index - 1) / STACK_FIRST_SEGMENT + 1;
 	const unsigned segment = 31u - (unsigned)__builtin_clz(block);
 
 	if (segment >= STACK_SEGMENTS)
 		return false;
-	if (s->segments[segment] == NULL) {
-		s->segments[segment] =
+	if (table->segments[segment] == NULL) {
+		table->segments[segment] =
 			calloc((size_t)STACK_FIRST_SEGMENT << segment, sizeof(struct stack_link *));
-		if (s->segments[segment] == NULL)
+		if (table->segments[segment] == NULL)
 			return false;
 	}
-	s->entries = index;
+	table->entries = index;
 	link->index = index;
 	atomic_init(&link->next, 0);
-	*stack_at(s, index) = link;
+	*stack_at(table, index) = link;
 	return true;
 }
 
 /* Forget the entry that was enlisted last, and never pushed. */
-static inline void stack_delist(struct stack *s, const struct stack_link *link)
+static inline void stack_delist(struct stack_table *table, const struct stack_link *link)
 {
-	if (link->index == s->entries)
-		s->entries--;
+	if (link->index == table->entries)
+		table->entries--;
 }
 
 static inline void stack_push(struct stack *s, struct stack_link *link)
@@ -247,7 +261,7 @@ static inline struct stack_link *stack_pop(struct stack *s)
 		if ((head & index_mask) == 0)
 			return NULL;
 
-		struct stack_link *link = *stack_at(s, (uint32_t)(head & index_mask));
+		struct stack_link *link = *stack_at(s->table, (uint32_t)(head & index_mask));
 		const uint32_t next = atomic_load_explicit(&link->next, memory_order_relaxed);
 		const uint64_t generation = (head >> STACK_INDEX_BITS) + 1;
 
