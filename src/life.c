@@ -11,6 +11,7 @@
 
 #include "id.h"
 #include "misuse.h"
+#include "sources.h"
 
 bool herd_callable(const herd_t *herd, const char *function)
 {

@@ -118,9 +118,21 @@ static inline unsigned member_set_free(struct member *m)
 	return atomic_exchange_explicit(&m->state, ON_FREE, memory_order_acq_rel);
 }
 
+/* Relaxed: a hint, or asked where nothing can change it. */
+static inline bool member_is_free(const struct member *m)
+{
+	return atomic_load_explicit(&m->state, memory_order_relaxed) == ON_FREE;
+}
+
 /* Claim an idle member. */
 static inline bool member_claim(struct member *m)
 {
+	if (single_threaded()) { /* nobody else can change it */
+		if (!member_is_free(m))
+			return false;
+		atomic_store_explicit(&m->state, ON_BUSY, memory_order_relaxed);
+		return true;
+	}
 	if (!member_set_busy(m))
 		return false;
 	san_observe(&m->state);
@@ -159,12 +171,6 @@ static inline bool member_release(struct herd_pool *h, struct member *m)
 	if (former == OFF_BUSY)
 		stack_push(&h->stack, &m->link);
 	return former != ON_FREE;
-}
-
-/* Relaxed: a hint, or asked where nothing can change it. */
-static inline bool member_is_free(const struct member *m)
-{
-	return atomic_load_explicit(&m->state, memory_order_relaxed) == ON_FREE;
 }
 
 /*

@@ -12,6 +12,7 @@
  * raw (the library's own, or about to be the source's again).
  */
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -46,11 +47,22 @@ SAN_WEAK void __tsan_release(void *p);
 /* Bytes of no access between two allocations of a watched arena; a multiple of 8. */
 #define SAN_RED_ZONE 16
 
+/* What is known of valgrind: san.c. Its requests cost a few cycles each even where it does not run. */
+enum { SAN_UNKNOWN, SAN_NO, SAN_YES };
+extern _Atomic int san_valgrind;
+bool san_ask_valgrind(void);
+
+static inline bool san_on_valgrind(void)
+{
+	const int known = atomic_load_explicit(&san_valgrind, memory_order_relaxed);
+
+	return known == SAN_UNKNOWN ? san_ask_valgrind() : known == SAN_YES;
+}
+
 /* Whether someone watches memory in this process. */
 static inline bool san_watching(void)
 {
-	return __asan_poison_memory_region != NULL || __msan_poison != NULL ||
-	       RUNNING_ON_VALGRIND != 0;
+	return __asan_poison_memory_region != NULL || __msan_poison != NULL || san_on_valgrind();
 }
 
 static inline void san_no_access(const void *p, size_t n)
@@ -59,7 +71,8 @@ static inline void san_no_access(const void *p, size_t n)
 		__asan_poison_memory_region(p, n);
 	if (__msan_poison != NULL)
 		__msan_poison(p, n);
-	VALGRIND_MAKE_MEM_NOACCESS(p, n);
+	if (san_on_valgrind())
+		VALGRIND_MAKE_MEM_NOACCESS(p, n);
 }
 
 static inline void san_fresh(const void *p, size_t n)
@@ -68,7 +81,8 @@ static inline void san_fresh(const void *p, size_t n)
 		__asan_unpoison_memory_region(p, n);
 	if (__msan_poison != NULL)
 		__msan_poison(p, n);
-	VALGRIND_MAKE_MEM_UNDEFINED(p, n);
+	if (san_on_valgrind())
+		VALGRIND_MAKE_MEM_UNDEFINED(p, n);
 }
 
 static inline void san_raw(const void *p, size_t n)
@@ -77,7 +91,8 @@ static inline void san_raw(const void *p, size_t n)
 		__asan_unpoison_memory_region(p, n);
 	if (__msan_unpoison != NULL)
 		__msan_unpoison(p, n);
-	VALGRIND_MAKE_MEM_UNDEFINED(p, n);
+	if (san_on_valgrind())
+		VALGRIND_MAKE_MEM_UNDEFINED(p, n);
 }
 
 /*

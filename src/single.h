@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #if defined(__has_include)
 #if __has_include(<sys/single_threaded.h>)
@@ -40,6 +41,29 @@ static inline size_t single_add(_Atomic size_t *counter, size_t n, memory_order 
 
 	atomic_store_explicit(counter, former + n, memory_order_relaxed);
 	return former;
+}
+
+/* Exchange a pointer; @return what it was. */
+static inline void *single_exchange(_Atomic(void *) *pointer, void *value, memory_order order)
+{
+	if (!single_threaded())
+		return atomic_exchange_explicit(pointer, value, order);
+
+	void *former = atomic_load_explicit(pointer, memory_order_relaxed);
+
+	atomic_store_explicit(pointer, value, memory_order_relaxed);
+	return former;
+}
+
+/* Compare and swap; false: it is *expected no more, and *expected is what it is. */
+static inline bool single_swap(_Atomic uint64_t *word, uint64_t *expected, uint64_t value,
+			       memory_order order)
+{
+	if (!single_threaded())
+		return atomic_compare_exchange_weak_explicit(word, expected, value, order,
+							     memory_order_relaxed);
+	atomic_store_explicit(word, value, memory_order_relaxed);
+	return true;
 }
 
 /* What is done under it starts no thread, and calls nobody who might; or else it is taken fully. */

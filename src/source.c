@@ -5,9 +5,10 @@
 
 #include <stdlib.h>
 
+#include "chunk.h"
 #include "num.h"
 #include "os.h"
-#include "spare.h"
+#include "sources.h"
 
 static void *malloc_acquire(void *ctx, size_t *size, size_t align)
 {
@@ -43,14 +44,14 @@ static void none_release(void *ctx, void *memory, size_t size)
 
 size_t source_unit(const herd_source_t *source)
 {
-	if (os_is_source(source))
+	if (os_is_source(source) || source_is_cache(source))
 		return os_page_size();
 	return source->acquire == malloc_acquire ? CHUNK_ALIGN : CHUNK_UNIT;
 }
 
 bool source_is_known(const herd_source_t *source)
 {
-	return os_is_source(source) ||
+	return os_is_source(source) || source_is_cache(source) ||
 	       (source->acquire == malloc_acquire && source->release == malloc_release);
 }
 

@@ -9,6 +9,7 @@
 #include "check.h"
 #include "os.h"
 #include "san.h"
+#include "sources.h"
 
 const char NO_MEMORY[] = "out of memory";
 static const char SOURCE_EMPTY[] = "the source has no memory";

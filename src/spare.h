@@ -52,11 +52,6 @@ struct spare_wish {
  */
 extern const char NO_MEMORY[];
 
-/* source.c: what a source rounds sizes up to, so that the budget counts what is really held. */
-size_t source_unit(const herd_source_t *source);
-/* source.c: whether it is one of the library's own: it calls nothing that a thread is cancelled in. */
-bool source_is_known(const herd_source_t *source);
-
 /* In memory that is zero. */
 void spare_init(struct spare *s, const herd_source_t *source, size_t limit, bool shared);
 

@@ -31,6 +31,7 @@
 #include <stdint.h>
 
 #include "san.h"
+#include "single.h"
 
 /* Thread sanitizer can't read assembly: what it does not see it must not judge. san_publish() and
  * san_observe() tell it what the assembly orders. */
@@ -115,7 +116,10 @@ static inline void stack_push(struct stack *s, struct stack_link *link)
 	 * before, too. Pairs with the acquire in stack_pop().
 	 */
 	ck_pr_fence_release();
-	ck_stack_push_mpmc(&s->ck, &link->entry);
+	if (single_threaded())
+		ck_stack_push_spnc(&s->ck, &link->entry);
+	else
+		ck_stack_push_mpmc(&s->ck, &link->entry);
 }
 
 /* NULL: the stack is empty. */

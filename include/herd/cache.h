@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HERD_CACHE_H
+#define HERD_CACHE_H
+
+/**
+ * @file cache.h
+ * A source that keeps chunks for the next herd.
+ *
+ * Programs that make a herd for each request, file or frame, and destroy it at the end, would map
+ * and unmap the same memory again and again. A cache stands between such herds, and standalone
+ * arenas, and the operating system: what one gives back the next one gets, hot, and in the steady
+ * state no system call is made and no page faults.
+ *
+ * @code
+ * static herd_cache_t *cache;                   // one for the process, or one a subsystem
+ *
+ * static int serve(struct request *request)     // in any thread, in several at once
+ * {
+ *         herd_config_t config = {.bump.source = herd_cache_source(cache)};
+ *         herd_t *herd = herd_new(&config);
+ *         if (herd == NULL)
+ *                 return ENOMEM;
+ *         int result = answer(request, herd);
+ *         herd_destroy(herd);                   // its chunks are the next request's
+ *         return result;
+ * }
+ *
+ * cache = herd_cache_new(64 << 20);             // keep at most 64 MiB
+ * if (cache == NULL)
+ *         return ENOMEM;
+ * ...                                           // serve requests
+ * herd_cache_trim(cache, 0);                    // a quiet hour: give all that is kept back
+ * ...
+ * herd_cache_destroy(cache);                    // when the last herd over it is gone
+ * @endcode
+ *
+ * Memory comes from herd_source_os, and is kept whole: a chunk that is backed by huge pages stays
+ * so. There is a class for each number of pages up to 8, and above that 8 classes from a power of
+ * two to the next; what is asked for is rounded up to its class, by less than an eighth or a page,
+ * so that whatever is kept of a class serves whoever asks in it. A herd counts the pages that it
+ * asked for: what its limit allows, it gets. Chunks above a million pages are not kept.
+ *
+ * When the limit is reached, chunks of sizes that nobody asked for lately make room; so a cache
+ * follows a program whose needs change.
+ *
+ * Threads. All functions, and those of the source, are MT-Safe and lock-free (but for malloc(3),
+ * now and then, and system calls), except that herd_cache_destroy() must be the last call.
+ * What was written to a chunk before it was given back happens before its next holder gets it.
+ *
+ * fork(2). The child may go on using and destroying what it inherited; it inherits no lock held.
+ * A chunk that another thread was getting or giving back at that moment is lost to the child, and
+ * may count as out there.
+ */
+
+#include "source.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A cache of chunks. */
+typedef struct herd_cache_s herd_cache_t;
+
+/**
+ * Make an empty cache.
+ *
+ * @param limit  the most bytes that it ever keeps, exact whatever the threads do; 0 keeps none,
+ *               SIZE_MAX all. What is out does not count.
+ * @return the cache, to be freed by herd_cache_destroy(); or NULL with errno ENOMEM. MT-Safe.
+ *         Cost: two malloc(3), of less than 64 KiB in all.
+ */
+HERD_API herd_cache_t *herd_cache_new(size_t limit);
+
+/**
+ * The source to put into the configuration of herds and standalone arenas. Valid as long as the
+ * cache, the same at every call; a copy serves as well, so that herds over one cache can be
+ * joined with herd_absorb(). MT-Safe.
+ *
+ * Its acquire gives any alignment up to a page and never raises *size; where the system has no
+ * memory, all that is kept is given back to it before acquire fails.
+ */
+HERD_API const herd_source_t *herd_cache_source(herd_cache_t *cache);
+
+/**
+ * Give kept chunks back to the system, the largest first, until at most `keep` bytes are kept.
+ * Chunks that others give back meanwhile may stay. MT-Safe. Cost: one munmap(2) a chunk.
+ *
+ * @return the bytes given back.
+ */
+HERD_API size_t herd_cache_trim(herd_cache_t *cache, size_t keep);
+
+/**
+ * Give everything back. NULL is allowed. It must be the last call: MT-Unsafe race:cache.
+ *
+ * @return 0; EBUSY, and nothing happens, while a chunk is out: a herd or an arena over the cache
+ *         holds it.
+ */
+HERD_API int herd_cache_destroy(herd_cache_t *cache);
+
+/** What a cache holds, in bytes of whole pages, and how it fared. */
+typedef struct herd_cache_stats_s {
+	/** the limit of what is kept */
+	size_t limit;
+	/** kept for whoever asks next */
+	size_t kept;
+	/** given to herds and arenas, and not back yet; in the sizes of their classes */
+	size_t out;
+	/** highest sum of both so far: held from the system */
+	size_t peak;
+	/** requests that were served with kept memory */
+	size_t hits;
+	/** requests that were served with memory from the system */
+	size_t misses;
+	/** zero */
+	size_t reserved_[4];
+} herd_cache_stats_t;
+
+/**
+ * Fill *stats: at any time, from any thread. While other threads are at work, each figure is one
+ * of its own moment. MT-Safe. Cost: a few loads.
+ */
+HERD_API void herd_cache_stats(const herd_cache_t *cache, herd_cache_stats_t *stats);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
