@@ -17,6 +17,7 @@
  * INV-BELOW:  `below` sums up every chunk but the current one.
  */
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -80,13 +81,13 @@ struct sums {
 
 struct arena {
 	/* One cache line for all that checking out and putting back need. */
-	bump_t head;	     /* INV-HEAD; first, so that a bump_t * is an arena's address */
-	char *end;	     /* of the current chunk */
-	struct chunk *chunk; /* the current one, older ones behind it */
-	const void *herd;    /* NULL: a standalone arena */
-	uint64_t era;	     /* counts checkouts and resets: marks of an earlier one are void */
-	unsigned flags;	     /* CLOSED_..., IS_LOCAL */
-	unsigned red_zone;   /* bytes after each allocation */
+	bump_t head;	      /* INV-HEAD; first, so that a bump_t * is an arena's address */
+	char *end;	      /* of the current chunk */
+	struct chunk *chunk;  /* the current one, older ones behind it */
+	const void *herd;     /* NULL: a standalone arena */
+	_Atomic uint64_t era; /* counts checkouts and resets: marks of an earlier one are void */
+	unsigned flags;	      /* CLOSED_..., IS_LOCAL */
+	unsigned red_zone;    /* bytes after each allocation */
 
 	struct sums below;    /* INV-BELOW */
 	uint64_t clock;	      /* INV-SERIAL */
@@ -109,6 +110,7 @@ struct arena {
 	uint64_t lowered; /* counts arena_lower() */
 	uint64_t low_era; /* ... if this is the era: what came before may have shrunk */
 	uint64_t marks;	  /* counts them */
+	_Atomic uint64_t resets; /* counts them; `era` counts checkouts besides */
 	struct voided voided[3]; /* INV-VOIDED; newest last */
 	struct defer *defers;	 /* newest first */
 	void (*on_oom)(void *ctx, size_t size);
@@ -151,6 +153,21 @@ static inline char *arena_pos(const struct arena *a)
 	return a->head.ptr;
 }
 
+/*
+ * Both counters are written by the owner alone; atomic for those who look at a member that is out,
+ * and relaxed, for to them they are numbers by themselves.
+ */
+static inline uint64_t arena_era(const struct arena *a)
+{
+	return atomic_load_explicit(&a->era, memory_order_relaxed);
+}
+
+static inline void arena_count(_Atomic uint64_t *counter)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
+			      memory_order_relaxed);
+}
+
 /* Set the position, within the current chunk or a new one. */
 static inline void arena_set_pos(struct arena *a, char *pos)
 {
@@ -186,9 +203,9 @@ static inline void arena_lower(struct arena *a, char *pos)
 {
 	arena_set_pos(a, pos);
 	a->lowered++;
-	if (a->low_era != a->era || place_before(arena_place(a), a->low)) {
+	if (a->low_era != arena_era(a) || place_before(arena_place(a), a->low)) {
 		a->low = arena_place(a);
-		a->low_era = a->era;
+		a->low_era = arena_era(a);
 	}
 }
 

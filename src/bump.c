@@ -123,7 +123,8 @@ static void forget(struct arena *a)
 	}
 	arena_resume(a, a->home);
 	a->clock++;
-	a->era++;
+	arena_count(&a->era);
+	arena_count(&a->resets);
 	if (HERD_DEEP_CHECKS)
 		arena_check(a);
 }

@@ -7,6 +7,7 @@
 #include "pool.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 enum { BAR = 40 };
 
@@ -31,7 +32,7 @@ static struct size_text size_text(size_t size)
 
 struct totals {
 	FILE *stream; /* NULL: only add up */
-	size_t used, capacity, chunks;
+	size_t used, held, chunks;
 };
 
 static int dump_chunk(void *ctx, const void *start, size_t used, size_t capacity)
@@ -40,7 +41,7 @@ static int dump_chunk(void *ctx, const void *start, size_t used, size_t capacity
 	char bar[BAR + 1];
 
 	totals->used += used;
-	totals->capacity += capacity;
+	totals->held += ((const struct chunk *)start - 1)->size; /* behind its header */
 	totals->chunks++;
 	if (totals->stream == NULL)
 		return 0;
@@ -63,11 +64,13 @@ static void dump_member(const struct member *m, size_t number, FILE *stream)
 {
 	struct totals sums = {.stream = NULL};
 	struct totals lines = {.stream = stream};
+	const uint64_t checkouts = member_checkouts(m);
 
 	(void)member_each_chunk(m, dump_chunk, &sums);
-	fprintf(stream, "  member %zu, %s: %s used of %s in %zu chunk%s\n", number,
-		member_is_free(m) ? "idle" : "out", size_text(sums.used).text,
-		size_text(sums.capacity).text, sums.chunks, sums.chunks == 1 ? "" : "s");
+	fprintf(stream, "  member %zu, %s, %" PRIu64 " checkout%s: ", number,
+		member_is_free(m) ? "idle" : "out", checkouts, checkouts == 1 ? "" : "s");
+	fprintf(stream, "%s used of %s held in %zu chunk%s\n", size_text(sums.used).text,
+		size_text(sums.held).text, sums.chunks, sums.chunks == 1 ? "" : "s");
 	(void)member_each_chunk(m, dump_chunk, &lines);
 }
 

@@ -42,7 +42,7 @@ static struct recent *recent_of(const herd_t *herd)
 /* Open a member that is ours. */
 static bump_t *check_out(struct member *m)
 {
-	m->arena.era++;
+	arena_count(&m->arena.era);
 	arena_open(&m->arena, CLOSED_PARKED);
 	return &m->arena.head;
 }
@@ -220,7 +220,7 @@ void herd_discard(herd_t *herd, bump_t *bump)
 	struct place to = {chunk != NULL ? chunk->serial : 0, ptr};
 
 	/* What came before the checkout may have shrunk since; what is above that came after. */
-	if (m->arena.low_era == m->arena.era && place_before(m->arena.low, to))
+	if (m->arena.low_era == arena_era(&m->arena) && place_before(m->arena.low, to))
 		to = m->arena.low;
 	arena_rewind(&m->arena, (struct state){.place = to, .clock = m->arena.kept});
 	park_and_release(herd, m, "herd_discard");

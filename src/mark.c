@@ -98,7 +98,7 @@ bump_mark_t bump_mark(const bump_t *bump)
 	const struct state now = arena_state(a);
 
 	mark = (bump_mark_t){.arena_ = a->id,
-			     .era_ = a->era,
+			     .era_ = arena_era(a),
 			     .number_ = ++a->marks, /* nothing that a caller sees */
 			     .clock_ = now.clock,
 			     .chunk_ = now.place.chunk,
@@ -173,7 +173,7 @@ static const char *problem_of(const struct arena *a, const bump_mark_t *mark)
 {
 	if (mark->arena_ != a->id)
 		return "the mark belongs to another arena";
-	if (mark->era_ != a->era)
+	if (mark->era_ != arena_era(a))
 		return "the mark is of an earlier checkout, or of a time before a reset";
 	if ((mark->chunk_ != 0 && find(a, mark->chunk_) == NULL) || is_void(a, mark))
 		return "the mark is void: an outer one was rewound";

@@ -273,6 +273,8 @@ void herd_figures(herd_t *herd, herd_stats_t *stats);
 int member_each_chunk(const struct member *m,
 		      int (*fn)(void *ctx, const void *start, size_t used, size_t capacity),
 		      void *ctx);
+/* How often a member was checked out so far. */
+uint64_t member_checkouts(const struct member *m);
 
 /* fork.c */
 /*

@@ -88,6 +88,11 @@ int member_each_chunk(const struct member *m,
 	return result;
 }
 
+uint64_t member_checkouts(const struct member *m)
+{
+	return arena_era(&m->arena) - atomic_load_explicit(&m->arena.resets, memory_order_relaxed);
+}
+
 bool herd_owns(const herd_t *herd, const void *ptr)
 {
 	bool found = false;

@@ -8,6 +8,7 @@
 #include "pool.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 enum {
 	WIDTH = 960, /* of a lane, in pixels */
@@ -89,11 +90,14 @@ static void draw_spare_list(struct drawing *d, const struct chunk *list)
 	}
 }
 
-/* Writing under the spare lock is no trouble but for those who wait: a picture is drawn seldom. */
+/*
+ * Writing under the spare lock is no trouble but for those who wait: a picture is drawn seldom. It
+ * is taken fully, because the stream may be one that calls a function of the program's.
+ */
 static void draw_spare(struct spare *s, struct drawing *d)
 {
 	d->x = LEFT;
-	spare_lock(s);
+	single_lock_fully(&s->lock);
 	fprintf(d->stream, "<text x=\"%d\" y=\"%.0f\">spare: %zu bytes</text>\n", LEFT, d->y - 6,
 		s->bytes);
 	draw_spare_list(d, s->unsorted);
@@ -176,8 +180,10 @@ int herd_dump_svg(const herd_t *herd, FILE *stream)
 	for (const struct member *m = members(herd); m != NULL; m = m->older, d.y += LANE) {
 		draw_member(m, &sums);
 		fprintf(stream,
-			"<text x=\"%d\" y=\"%.0f\">member %zu, %s: %zu of %zu bytes used</text>\n",
-			LEFT, d.y - 6, ++number, member_is_free(m) ? "idle" : "out", sums.used,
+			"<text x=\"%d\" y=\"%.0f\">member %zu, %s, %" PRIu64
+			" checkout%s: %zu of %zu bytes used</text>\n",
+			LEFT, d.y - 6, ++number, member_is_free(m) ? "idle" : "out",
+			member_checkouts(m), member_checkouts(m) == 1 ? "" : "s", sums.used,
 			sums.bytes);
 		draw_member(m, &d);
 	}

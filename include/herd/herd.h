@@ -289,8 +289,9 @@ HERD_API int herd_each_chunk(herd_t *herd,
 HERD_API bool herd_owns(const herd_t *herd, const void *ptr);
 
 /**
- * Print a herd for people: its budget, a line a member, a bar for each chunk that shows how full
- * it is. Members that are out show as at their checkout. MT-Safe. Cost: one step a chunk; other
+ * Print a herd for people: its budget; a line a member: its state, how often it was checked out,
+ * bytes used and held; a bar for each chunk that shows how full it is. Members that are out show as
+ * at their checkout. MT-Safe. Cost: one step a chunk; other
  * cold operations wait until it is written. @return 0, or EIO where stream fails.
  */
 HERD_API int herd_dump(const herd_t *herd, FILE *stream);

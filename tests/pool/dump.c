@@ -220,9 +220,9 @@ static void a_member_s_line_sums_up_its_chunks(void **state)
 	struct pool pool;
 	static struct walk walk;
 	char used[32];
-	char capacity[32];
+	char held[32];
 	char what[128];
-	size_t sums[2] = {0};
+	size_t sum = 0;
 
 	pool_start(&pool);
 	bump_t *const bump = pool_get(pool.herd);
@@ -231,15 +231,46 @@ static void a_member_s_line_sums_up_its_chunks(void **state)
 	herd_put(pool.herd, bump);
 	walk.n = 0;
 	assert_int_equal(herd_each_chunk(pool.herd, note_chunk, &walk), 0);
-	for (size_t i = 0; i < walk.n; i++) {
-		sums[0] += walk.chunks[i].used;
-		sums[1] += walk.chunks[i].capacity;
-	}
-	assert_int_equal(sums[0], pool_stats(pool.herd).used);
+	for (size_t i = 0; i < walk.n; i++)
+		sum += walk.chunks[i].used;
+	assert_int_equal(sum, pool_stats(pool.herd).used);
+	assert_int_equal(pool_stats(pool.herd).spare, 0); /* so it is the member that holds all */
 	dump(pool.herd);
-	snprintf(what, sizeof(what), "idle: %s used of %s in %zu chunks", people(used, sums[0]),
-		 people(capacity, sums[1]), walk.n);
+	snprintf(what, sizeof(what), "idle, 1 checkout: %s used of %s held in %zu chunks",
+		 people(used, sum), people(held, pool.source.held), walk.n);
 	line_says("  member ", 0, what);
+	pool_end(&pool);
+}
+
+/* By whichever way, and whatever frees what they hold; a member that is out has been checked out. */
+static void checkouts_are_counted(void **state)
+{
+	(void)state;
+	struct pool pool;
+	bump_t *bump;
+
+	pool_start(&pool);
+	assert_int_equal(herd_warm(pool.herd, 1, 100), 0);
+	dump(pool.herd);
+	line_says("  member ", 0, "idle, 0 checkouts: ");
+	for (size_t i = 0; i < 3; i++)
+		herd_put(pool.herd, pool_get(pool.herd));
+	bump = herd_try_get(pool.herd);
+	assert_non_null(bump);
+	dump(pool.herd);
+	line_says("  member ", 0, "out, 4 checkouts: ");
+	pool_alloc(bump, 100, 1);
+	herd_discard(pool.herd, bump);
+	assert_int_equal(herd_reset(pool.herd), 0);
+	assert_non_null(herd_local(pool.herd));
+	assert_non_null(herd_local(pool.herd));
+	dump(pool.herd);
+	line_says("  member ", 0, "out, 5 checkouts: ");
+	assert_int_equal(herd_recall(pool.herd), 1);
+	(void)herd_trim(pool.herd, 0);
+	assert_int_equal(herd_reset(pool.herd), 0);
+	dump(pool.herd);
+	line_says("  member ", 0, "idle, 5 checkouts: 0 B used of 0 B held in 0 chunks");
 	pool_end(&pool);
 }
 
@@ -251,14 +282,14 @@ static void members_that_are_out_show_as_at_their_checkout(void **state)
 	pool_start(&pool);
 	bump_t *const bump = pool_get(pool.herd);
 	dump(pool.herd);
-	line_says("  member ", 0, "out: 0 B used of 0 B in 0 chunks");
+	line_says("  member ", 0, "out, 1 checkout: 0 B used of 0 B held in 0 chunks");
 	pool_alloc(bump, 100, 1);
 	dump(pool.herd); /* the chunk came after the checkout */
-	line_says("  member ", 0, "out: 0 B used of 0 B in 0 chunks");
+	line_says("  member ", 0, "out, 1 checkout: 0 B used of 0 B held in 0 chunks");
 	text_agrees_with_stats(pool.herd);
 	herd_put(pool.herd, bump);
 	dump(pool.herd);
-	line_says("  member ", 0, "idle: ");
+	line_says("  member ", 0, "idle, 1 checkout: ");
 	line_says("  member ", 0, " in 1 chunk");
 	size_t length;
 	char bar[256];
@@ -393,6 +424,7 @@ int main(void)
 		cmocka_unit_test(the_figures_are_those_of_herd_stats),
 		cmocka_unit_test(each_chunk_has_a_bar),
 		cmocka_unit_test(a_member_s_line_sums_up_its_chunks),
+		cmocka_unit_test(checkouts_are_counted),
 		cmocka_unit_test(members_that_are_out_show_as_at_their_checkout),
 		cmocka_unit_test(it_changes_nothing),
 		cmocka_unit_test(a_stream_that_fails_is_EIO),

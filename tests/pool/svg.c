@@ -143,11 +143,11 @@ static void members_that_are_out_are_drawn_as_at_their_checkout(void **state)
 
 	pool_alloc(bump, 5000, 1);
 	draw(herd);
-	assert_non_null(strstr(text, "member 1, out: 0 of 0 bytes used"));
+	assert_non_null(strstr(text, "member 1, out, 1 checkout: 0 of 0 bytes used"));
 	assert_int_equal(rectangles("chunk", &width), 0);
 	herd_put(herd, bump);
 	draw(herd);
-	assert_non_null(strstr(text, "member 1, idle: "));
+	assert_non_null(strstr(text, "member 1, idle, 1 checkout: "));
 	assert_in_range(rectangles("chunk", &width), 1, 2);
 	assert_int_equal(herd_destroy(herd), 0);
 }
