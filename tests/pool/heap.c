@@ -34,6 +34,7 @@ static struct {
 	bool fail_from; /* and all that follow */
 	size_t live;	/* given and not freed */
 	size_t largest; /* size asked for */
+	size_t bytes;	/* asked for, in all */
 } heap;
 
 /* Whether the call fails. */
@@ -46,6 +47,7 @@ static bool heap_call(size_t size)
 	const bool fails = heap.fail_at != 0 && (heap.fail_from ? heap.calls >= heap.fail_at
 								: heap.calls == heap.fail_at);
 	heap.live += !fails;
+	heap.bytes += fails ? 0 : size;
 	if (fails)
 		errno = ENOMEM;
 	return fails;
@@ -127,6 +129,33 @@ static void a_herd_costs_one_malloc_of_less_than_1_KiB(void **state)
 	assert_int_equal(heap.calls, 1);
 	assert_in_range(heap.largest, 1, KIB - 1);
 	assert_int_equal(herd_destroy(herd), 0);
+}
+
+/* n members, out at once, with one allocation each: all that the herd holds, its own memory included. */
+static size_t footprint(size_t n, size_t size)
+{
+	bump_t *members[64];
+
+	heap_watch(0, false);
+	herd_t *const herd = herd_new(NULL);
+	for (size_t i = 0; i < n; i++)
+		pool_alloc(members[i] = pool_get(herd), size, (uint32_t)i);
+	heap_ignore();
+	assert_int_equal(pool_stats(herd).out, n);
+	const size_t bytes = heap.bytes + pool_stats(herd).reserved;
+
+	for (size_t i = 0; i < n; i++)
+		herd_put(herd, members[i]);
+	assert_int_equal(herd_destroy(herd), 0);
+	return bytes;
+}
+
+static void small_herds_are_small(void **state)
+{
+	(void)state;
+	assert_in_range(footprint(0, 0), 1, KIB);
+	assert_in_range(footprint(1, 100), 4 * KIB, 8 * KIB);
+	assert_in_range(footprint(64, KIB), 64 * KIB, 64 * 8 * KIB);
 }
 
 static void try_get_never_allocates(void **state)
@@ -597,6 +626,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_herd_costs_one_malloc_of_less_than_1_KiB),
+		cmocka_unit_test(small_herds_are_small),
 		cmocka_unit_test(try_get_never_allocates),
 		cmocka_unit_test(a_get_that_finds_an_idle_member_allocates_nothing),
 		cmocka_unit_test(all_of_it_is_freed_with_the_herd),
