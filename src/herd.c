@@ -33,6 +33,11 @@ struct recent {
 
 enum { RECENT = 4 };
 
+/* 0: every checkout goes through the stack. bench/checkout measures what claiming gains. */
+#ifndef HERD_CLAIM
+#define HERD_CLAIM 1
+#endif
+
 _Thread_local uint64_t my_ticket __attribute__((tls_model("initial-exec")));
 static _Thread_local struct recent recent[RECENT] __attribute__((tls_model("initial-exec")));
 
@@ -160,7 +165,7 @@ static __attribute__((noinline)) bump_t *get_slow(herd_t *herd, bool make, const
 
 	if (!herd_callable(herd, function))
 		return NULL;
-	if (r->herd == herd->id && member_claim(r->member))
+	if (HERD_CLAIM && r->herd == herd->id && member_claim(r->member))
 		return check_out(r->member);
 
 	struct member *m = make ? pop_or_make(herd, function) : pop(herd);
@@ -180,8 +185,8 @@ bump_t *herd_get(herd_t *herd)
 {
 	const struct recent *r = recent_of(herd);
 
-	if (HERD_LIKELY(r->herd == herd->id && arena_calling == NULL && !san_watching_threads() &&
-			member_set_busy(r->member)))
+	if (HERD_LIKELY(HERD_CLAIM && r->herd == herd->id && arena_calling == NULL &&
+			!san_watching_threads() && member_set_busy(r->member)))
 		return check_out(r->member);
 	return get_slow(herd, true, "herd_get");
 }
