@@ -162,8 +162,7 @@ void plan_run(struct plan *plan)
 	for (int i = 0; i < plan->samples; i++) {
 		for (size_t at = 0; at < plan->count; at++) {
 			take_sample(plan, &progress, &plan->cells[at], i);
-			progress.done =
-				((double)(size_t)i * (double)plan->count + (double)at + 1) / all;
+			progress.done = (i * (double)plan->count + (double)at + 1) / all;
 			show(plan, &progress);
 		}
 	}
