@@ -22,7 +22,13 @@
 #include "sample.h"
 #include "tool.h"
 
-enum { PROCESSOR, WALL, AGAIN, FIGURES }; /* what pairs.c prints */
+enum { PROCESSOR, WALL, WAITED, AGAIN }; /* what pairs.c prints */
+
+static const char *const figure_names[] = {
+	[PROCESSOR] = "Processor time",
+	[WALL] = "Time on the clock",
+	[WAITED] = "Not included: processor time that went into waiting for a neighbour",
+};
 
 /* --- what is measured ------------------------------------------------------------------------ */
 
@@ -194,8 +200,9 @@ static void print_line(const struct checkout *c, int section, int count, int fig
 		snprintf(range, sizeof(range), "(%.1f-%.1f)", got.least, got.greatest);
 		printf(" | %6.1f %-15s", got.median, range);
 	}
-	printf(" | %10.3f", spread(c, section, count, HERD, figure).median /
-				    spread(c, section, count, MUTEX, figure).median);
+	if (figure != WAITED)
+		printf(" | %10.3f", spread(c, section, count, HERD, figure).median /
+					    spread(c, section, count, MUTEX, figure).median);
 	if (figure == PROCESSOR && strcmp(s->traffic, "own") != 0)
 		printf(" | %6.3f", spread(c, section, count, HERD, AGAIN).median);
 	putchar('\n');
@@ -205,8 +212,7 @@ static void print_table(const struct checkout *c, int section, int figure)
 {
 	const struct section *const s = &sections[section];
 
-	printf("\n%s, ns a pair; %s; ", figure == WALL ? "Time on the clock" : "Processor time",
-	       s->title);
+	printf("\n%s, ns a pair; %s; ", figure_names[figure], s->title);
 	if (s->bytes != 0)
 		printf("%d bytes allocated between get and put\n", s->bytes);
 	else if (s->work_ns != 0)
@@ -217,7 +223,8 @@ static void print_table(const struct checkout *c, int section, int figure)
 	for (int pool = 0; pool < POOLS; pool++)
 		if ((s->pools & BIT(pool)) != 0)
 			printf(" | %6s %-15s", pools[pool].name, "(least-most)");
-	printf(" | herd/mutex");
+	if (figure != WAITED)
+		printf(" | herd/mutex");
 	if (figure == PROCESSOR && strcmp(s->traffic, "own") != 0)
 		printf(" | claims");
 	putchar('\n');
@@ -299,9 +306,9 @@ static void write_cell(FILE *file, const struct checkout *c, size_t cell, const 
 	const struct cell *const from = &c->cells[cell];
 
 	for (int i = 0; i < c->plan.samples; i++)
-		fprintf(file, "%s\t%d\t%s\t%s\t%s\t%d\t%.3f\t%.3f\t%.5f\n", from->argv[2], work_ns,
-			from->argv[6], from->argv[3], pool, i, from->samples[i][PROCESSOR],
-			from->samples[i][WALL], from->samples[i][AGAIN]);
+		fprintf(file, "%s\t%d\t%s\t%s\t%s\t%d\t%.3f\t%.3f\t%.3f\t%.5f\n", from->argv[2],
+			work_ns, from->argv[6], from->argv[3], pool, i, from->samples[i][PROCESSOR],
+			from->samples[i][WALL], from->samples[i][WAITED], from->samples[i][AGAIN]);
 }
 
 static void write_samples(const struct checkout *c, const char *path)
@@ -311,7 +318,7 @@ static void write_samples(const struct checkout *c, const char *path)
 	if (file == NULL)
 		die(path);
 	fprintf(file, "traffic\twork_ns\tbytes\tthreads\tpool\tsample\tprocessor_ns\twall_ns\t"
-		      "claims_at_most\n");
+		      "waited_ns\tclaims_at_most\n");
 	for (int section = 0; section < SECTIONS; section++)
 		for (int count = 0; count < COUNTS; count++)
 			for (int pool = 0; pool < POOLS; pool++)
@@ -339,8 +346,11 @@ static void print_all(const struct checkout *c)
 	putchar('\n');
 	for (int section = 0; section < SECTIONS; section++) {
 		print_table(c, section, PROCESSOR);
-		if (sections[section].work_ns == 0)
-			print_table(c, section, WALL);
+		if (sections[section].work_ns != 0)
+			continue;
+		print_table(c, section, WALL);
+		if (strcmp(sections[section].traffic, "own") != 0)
+			print_table(c, section, WAITED);
 	}
 	printf("\nherd_local() after the first call: %.1f ns (%.1f-%.1f)\n", local.median,
 	       local.least, local.greatest);
