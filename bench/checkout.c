@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a get and put pair costs, in processor time and on the clock, for 1 to 64 threads: the herd, and
- * builds of it without this or that, against a mutex and a vector of the same arenas; where each
- * thread puts what it got, where it puts what another one got, and where claims miss.
+ * What a get and put pair costs, in processor time and on the clock, for 1 to 64 threads: the herd,
+ * and builds of it without this or that, against a mutex and a vector of the same arenas; where
+ * each thread puts what it got, where it puts what another one got, and where claims miss.
  *
  *	checkout [--quick] [FILE]
  *
- * Every sample is a run of pairs.c, which says what is done. --quick takes fewer and shorter samples.
- * FILE gets every sample as tab-separated values.
+ * Every sample is a run of pairs.c, which says what is done. --quick takes fewer and shorter
+ * samples. FILE gets every sample as tab-separated values.
  */
 #define _GNU_SOURCE 1
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One sample of what a get and a put cost: checkout.c runs this program again and again, linked with
- * one or another build of the library.
+ * One sample of what a get and a put cost: checkout.c runs this program again and again, linked
+ * with one or another build of the library.
  *
  *	pairs POOL TRAFFIC THREADS MILLISECONDS SPINS BYTES
  *
@@ -10,18 +10,18 @@
  * TRAFFIC  own: a thread puts what it got.
  *          handed: it sends what it got to the next thread, and puts what another one sent; 32 are
  *          under way to each thread.
- *          batch: the same, but it gets eight before it sends them, and puts the eight that it took.
- *          While a thread has one that it got last, claiming that again can't work, so at least
- *          seven of eight claims miss.
+ *          batch: the same, but it gets eight before it sends them, and puts the eight that it
+ *          took. While a thread has the one that it got last, claiming that can't work, so at
+ *          least seven of eight claims miss.
  *          local: no pairs, but calls of herd_local() after the first.
  * SPINS    rounds of work between get and put
  * BYTES    allocated between get and put, if not 0. Then the number of pairs is bounded, too.
  *
- * Each thread stays on one processor. All do their work once to warm up, and are measured the second
- * time. Printed are the nanoseconds a pair: processor time of all threads; time on the clock; and
- * processor time that went into waiting for a neighbour, which the first does not include. Then what
- * part of the gets may have been claims that hit: they returned the arena that the thread got or put
- * last (`own` does not count that).
+ * Each thread stays on one processor. All do their work once to warm up, and are measured the
+ * second time. Printed are the nanoseconds a pair: processor time of all threads; time on the
+ * clock; and processor time that went into waiting for a neighbour, which the first does not
+ * include. Then what part of the gets may have been claims that hit: they returned the arena that
+ * the thread got or put last (`own` does not count that).
  */
 #define _GNU_SOURCE 1
 

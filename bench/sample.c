@@ -126,7 +126,7 @@ static void show(const struct plan *plan, struct progress *progress)
 		terminal && progress->done < 1 ? "   " : "\n");
 }
 
-/* Whether there is time for another trial: each sample may use up to its share, and what others left. */
+/* Whether there is time for another trial: a sample may use its share, and what others left. */
 static bool in_time(const struct plan *plan, const struct progress *progress)
 {
 	const double all = (double)plan->count * plan->samples;

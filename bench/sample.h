@@ -3,13 +3,13 @@
 #define BENCH_SAMPLE_H
 
 /*
- * Samples of programs. A plan is a list of cells; a cell is a program with its arguments, which is run
- * once for each sample and prints figures. The cells take turns, so that a machine whose speed drifts
- * drifts for all of them.
+ * Samples of programs. A plan is a list of cells; a cell is a program with its arguments, which is
+ * run once for each sample and prints figures. The cells take turns, so that a machine whose speed
+ * drifts drifts for all of them.
  *
- * Threads contend only while they run at the same time: a sample during which other processes used a
- * tenth of a processor or more shows too little of that, and is taken again as long as the plan has
- * time; of one that was never undisturbed, the least disturbed trial counts.
+ * Threads contend only while they run at the same time: a sample during which other processes used
+ * a tenth of a processor or more shows too little of that, and is taken again as long as the plan
+ * has time; of one that was never undisturbed, the least disturbed trial counts.
  */
 
 #include <stdbool.h>
