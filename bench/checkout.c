@@ -1,387 +1,383 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a get and put pair costs, in processor time and on the clock, for 1 to 16 threads: a herd against
- * a mutex and a vector of the same arenas.
+ * What a get and put pair costs, in processor time and on the clock, for 1 to 64 threads: the herd,
+ * and builds of it without this or that, against a mutex and a vector of the same arenas; where
+ * each thread puts what it got, where it puts what another one got, and where claims miss.
  *
- * Every sample is a process of its own; herd and mutex take turns, so that a machine whose speed drifts
- * drifts for both. Each process does its work once to warm up, resets, and is measured the second time.
- * Medians are printed with the least and the greatest sample. An argument names a file that gets every
- * sample as tab-separated values.
+ *	checkout [--quick] [FILE]
+ *
+ * Every sample is a run of pairs.c, which says what is done. --quick takes fewer and shorter
+ * samples. FILE gets every sample as tab-separated values.
  */
 #define _GNU_SOURCE 1
 
 #include <herd/herd.h>
 
-#include <errno.h>
-#include <pthread.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <time.h>
+#include <libgen.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <string.h>
 #include <unistd.h>
 
-#define SAMPLES 7
-#define PAIRS 3000000 /* in all threads of a sample together */
-#define MOST_THREADS 16
-#define TICK 2e7 /* ns: what /proc/stat may be off by, on two processors */
+#include "sample.h"
+#include "tool.h"
 
-static const int thread_counts[] = {1, 2, 4, 8, MOST_THREADS};
-static const size_t allocation_sizes[] = {0, 32}; /* allocated between get and put; 0: nothing */
+enum { PROCESSOR, WALL, WAITED, AGAIN }; /* what pairs.c prints */
 
-#define COUNTS (sizeof(thread_counts) / sizeof(thread_counts[0]))
-#define SIZES (sizeof(allocation_sizes) / sizeof(allocation_sizes[0]))
-
-__attribute__((noreturn)) static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-/* --- the mutex and the vector -------------------------------------------------------------- */
-
-struct vector_pool {
-	pthread_mutex_t lock;
-	bump_t *idle[MOST_THREADS]; /* no thread holds two */
-	size_t count;
+static const char *const figure_names[] = {
+	[PROCESSOR] = "Processor time",
+	[WALL] = "Time on the clock",
+	[WAITED] = "Not included: processor time that went into waiting for a neighbour",
 };
 
-static bump_t *vector_get(struct vector_pool *pool)
-{
-	bump_t *bump = NULL;
+/* --- what is measured ------------------------------------------------------------------------ */
 
-	pthread_mutex_lock(&pool->lock);
-	if (pool->count > 0)
-		bump = pool->idle[--pool->count];
-	pthread_mutex_unlock(&pool->lock);
-	return bump != NULL ? bump : bump_new(NULL);
-}
+enum pool { HERD, STACK, EAGER, TWIN, MUTEX, NONE, POOLS };
 
-static void vector_put(struct vector_pool *pool, bump_t *bump)
-{
-	pthread_mutex_lock(&pool->lock);
-	pool->idle[pool->count++] = bump;
-	pthread_mutex_unlock(&pool->lock);
-}
-
-static void vector_reset(struct vector_pool *pool)
-{
-	for (size_t i = 0; i < pool->count; i++)
-		bump_reset(pool->idle[i]);
-}
-
-/* --- a sample ------------------------------------------------------------------------------- */
-
-enum kind { HERD, MUTEX, KINDS };
-
-static const char *const kind_names[KINDS] = {"herd", "mutex"};
-
-/* Nanoseconds a pair. */
-struct cost {
-	double processor;
-	double wall;
+static const struct {
+	const char *name;
+	const char *program; /* bench_pairs_... */
+	const char *argument;
+} pools[POOLS] = {
+	[HERD] = {"herd", "herd", "herd"},    [STACK] = {"stack", "stack", "herd"},
+	[EAGER] = {"eager", "eager", "herd"}, [TWIN] = {"twin", "twin", "herd"},
+	[MUTEX] = {"mutex", "herd", "mutex"}, [NONE] = {"rings", "herd", "none"},
 };
 
-struct job {
-	enum kind kind;
-	int threads;
-	size_t size;
-	herd_t *herd;
-	struct vector_pool vector;
-	pthread_barrier_t barrier;
+#define LEGEND                                                                                     \
+	"herd   the library as it is\n"                                                            \
+	"stack  without claims: every checkout goes through the lock-free stack\n"                 \
+	"eager  the same, and a pop that lost tries again at once, without backing off\n"          \
+	"twin   as stack, with the portable stack of one 64-bit word\n"                            \
+	"mutex  a mutex and a vector that hand out the same arenas\n"                              \
+	"rings  no pool: what it costs to hand something on\n"
+
+#define BIT(pool) (1u << (pool))
+#define ALL (BIT(POOLS) - 1)
+
+struct section {
+	const char *title;
+	const char *traffic;
+	int work_ns; /* between get and put */
+	int bytes;   /* allocated between get and put */
+	unsigned pools;
 };
 
-struct worker {
-	pthread_t thread;
-	struct job *job;
-	int number;
+enum { OWN, OWN_100, OWN_1000, OWN_32, HANDED, BATCH, BATCH_100, BATCH_1000, SECTIONS };
+
+#define TITLE_OWN "each thread puts what it got"
+#define TITLE_BATCH "claims miss: eight at a time, handed on"
+
+static const struct section sections[SECTIONS] = {
+	[OWN] = {TITLE_OWN, "own", 0, 0, ALL & ~BIT(NONE)},
+	[OWN_100] = {TITLE_OWN, "own", 100, 0, ALL & ~BIT(NONE)},
+	[OWN_1000] = {TITLE_OWN, "own", 1000, 0, ALL & ~BIT(NONE)},
+	[OWN_32] = {TITLE_OWN, "own", 0, 32, BIT(HERD) | BIT(MUTEX)},
+	[HANDED] = {"each thread puts what another one got", "handed", 0, 0, ALL},
+	[BATCH] = {TITLE_BATCH, "batch", 0, 0, ALL},
+	[BATCH_100] = {TITLE_BATCH, "batch", 100, 0, ALL},
+	[BATCH_1000] = {TITLE_BATCH, "batch", 1000, 0, ALL},
 };
 
-/* Thread number n stays on the n-th processor that the process may use, round and round. */
-static void pin(int number)
+enum { COUNTS = 7 };
+static const int thread_counts[COUNTS] = {1, 2, 4, 8, 16, 32, 64};
+
+struct measure {
+	int samples;
+	int milliseconds;
+	double seconds; /* in all */
+	bool counts[COUNTS];
+};
+
+static const struct measure full = {7, 100, 345, {1, 1, 1, 1, 1, 1, 1}};
+static const struct measure quick = {5, 40, 75, {1, 1, 0, 1, 0, 0, 1}};
+
+/* --- the plan -------------------------------------------------------------------------------- */
+
+struct checkout {
+	const struct measure *measure;
+	const char *folder;    /* of the programs */
+	double rounds_of_a_ns; /* of spin() */
+	struct cell cells[SECTIONS * COUNTS * POOLS + 1];
+	struct plan plan;
+	size_t at[SECTIONS][COUNTS][POOLS]; /* the cell */
+	size_t local;			    /* ... of herd_local() */
+};
+
+/* The fastest of many trials: in the others something else had the processor. */
+static double rounds_of_a_nanosecond(void)
 {
-	cpu_set_t allowed;
-	cpu_set_t one;
+	const unsigned long rounds = 20000;
+	double least = 0;
 
-	if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
-		return;
-	number %= CPU_COUNT(&allowed);
-	CPU_ZERO(&one);
-	for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET(cpu, &allowed) && number-- == 0)
-			CPU_SET(cpu, &one);
-	pthread_setaffinity_np(pthread_self(), sizeof(one), &one);
-}
+	for (int i = 0; i < 500; i++) {
+		const double start = now(CLOCK_MONOTONIC);
 
-/* Allocates as a user would: the first word is written. */
-static void use(bump_t *bump, size_t size)
-{
-	if (bump == NULL)
-		die("checkout");
-	if (size == 0)
-		return;
-	volatile size_t *const word = (volatile size_t *)bump_alloc_aligned(bump, 32, 8);
+		spin(rounds);
+		const double elapsed = now(CLOCK_MONOTONIC) - start;
 
-	if (word == NULL)
-		die("allocation");
-	*word = size;
-}
-
-static void herd_pairs(struct job *job, size_t pairs)
-{
-	for (size_t i = 0; i < pairs; i++) {
-		bump_t *const bump = herd_get(job->herd);
-
-		use(bump, job->size);
-		herd_put(job->herd, bump);
+		if (i == 0 || elapsed < least)
+			least = elapsed;
 	}
+	return (double)rounds / least;
 }
 
-static void vector_pairs(struct job *job, size_t pairs)
+__attribute__((format(printf, 1, 2))) static char *text(const char *format, ...)
 {
-	for (size_t i = 0; i < pairs; i++) {
-		bump_t *const bump = vector_get(&job->vector);
+	va_list args;
+	char *string;
 
-		use(bump, job->size);
-		vector_put(&job->vector, bump);
-	}
+	va_start(args, format);
+	if (vasprintf(&string, format, args) == -1)
+		die("vasprintf");
+	va_end(args);
+	return string;
 }
 
-/* Does its share of the pairs twice; the barrier stands before and after each, and before the end. */
-static void *work(void *arg)
+static size_t add_cell(struct checkout *c, enum pool pool, const struct section *section,
+		       int threads)
 {
-	const struct worker *const worker = arg;
-	struct job *const job = worker->job;
+	const double rounds = section->work_ns * c->rounds_of_a_ns;
 
-	pin(worker->number);
-	for (int round = 0; round < 2; round++) {
-		pthread_barrier_wait(&job->barrier);
-		(job->kind == HERD ? herd_pairs : vector_pairs)(job, PAIRS / (size_t)job->threads);
-		pthread_barrier_wait(&job->barrier);
-	}
-	pthread_barrier_wait(&job->barrier);
-	return NULL;
+	c->cells[c->plan.count] =
+		(struct cell){.argv = {
+				      text("%s/bench_pairs_%s", c->folder, pools[pool].program),
+				      text("%s", pools[pool].argument),
+				      text("%s", section->traffic),
+				      text("%d", threads),
+				      text("%d", c->measure->milliseconds),
+				      text("%.0f", rounds),
+				      text("%d", section->bytes),
+			      }};
+	return c->plan.count++;
 }
 
-static double now(clockid_t clock)
+/* Pools that are compared come one after the other. */
+static void make_plan(struct checkout *c)
 {
-	struct timespec time;
+	static const struct section local = {.traffic = "local"};
 
-	clock_gettime(clock, &time);
-	return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
-}
-
-/* One round of all workers, as seen by the thread that waits for them. */
-static struct cost time_round(struct job *job)
-{
-	const size_t pairs = PAIRS / (size_t)job->threads * (size_t)job->threads;
-	const double processor = now(CLOCK_PROCESS_CPUTIME_ID);
-	const double wall = now(CLOCK_MONOTONIC);
-
-	pthread_barrier_wait(&job->barrier);
-	pthread_barrier_wait(&job->barrier);
-	return (struct cost){
-		.processor = (now(CLOCK_PROCESS_CPUTIME_ID) - processor) / (double)pairs,
-		.wall = (now(CLOCK_MONOTONIC) - wall) / (double)pairs,
+	c->plan = (struct plan){
+		.name = "checkout",
+		.cells = c->cells,
+		.samples = c->measure->samples,
+		.seconds = c->measure->seconds,
 	};
+	for (int section = 0; section < SECTIONS; section++)
+		for (int count = 0; count < COUNTS; count++)
+			for (int pool = 0; pool < POOLS; pool++)
+				if (c->measure->counts[count] &&
+				    (sections[section].pools & BIT(pool)) != 0)
+					c->at[section][count][pool] =
+						add_cell(c, (enum pool)pool, &sections[section],
+							 thread_counts[count]);
+	c->local = add_cell(c, HERD, &local, 1);
 }
 
-/* The process ends after this, and with it the memory: nothing is freed. */
-static struct cost run_sample(enum kind kind, int threads, size_t size)
+static struct spread spread(const struct checkout *c, int section, int count, int pool, int figure)
 {
-	struct worker workers[MOST_THREADS];
-	struct job job = {.kind = kind, .threads = threads, .size = size};
-	struct cost cost;
+	return plan_spread(&c->plan, c->at[section][count][pool], (size_t)figure);
+}
 
-	job.herd = herd_new(NULL);
-	if (job.herd == NULL)
-		die("herd_new");
-	pthread_mutex_init(&job.vector.lock, NULL);
-	pthread_barrier_init(&job.barrier, NULL, (unsigned)threads + 1);
-	for (int i = 0; i < threads; i++) {
-		workers[i] = (struct worker){.job = &job, .number = i};
-		errno = pthread_create(&workers[i].thread, NULL, work, &workers[i]);
-		if (errno != 0)
-			die("pthread_create");
+static double median(const struct checkout *c, int section, int count, int pool)
+{
+	return spread(c, section, count, pool, PROCESSOR).median;
+}
+
+/* --- tables ---------------------------------------------------------------------------------- */
+
+static void print_line(const struct checkout *c, int section, int count, int figure)
+{
+	const struct section *const s = &sections[section];
+
+	printf("%7d", thread_counts[count]);
+	for (int pool = 0; pool < POOLS; pool++) {
+		if ((s->pools & BIT(pool)) == 0)
+			continue;
+		const struct spread got = spread(c, section, count, pool, figure);
+		char range[64];
+
+		snprintf(range, sizeof(range), "(%.1f-%.1f)", got.least, got.greatest);
+		printf(" | %6.1f %-15s", got.median, range);
 	}
-	time_round(&job);
-	if (herd_reset(job.herd) != 0)
-		die("herd_reset");
-	vector_reset(&job.vector);
-	cost = time_round(&job);
-	pthread_barrier_wait(&job.barrier);
-	for (int i = 0; i < threads; i++)
-		pthread_join(workers[i].thread, NULL);
-	return cost;
+	if (figure != WAITED)
+		printf(" | %10.3f", spread(c, section, count, HERD, figure).median /
+					    spread(c, section, count, MUTEX, figure).median);
+	if (figure == PROCESSOR && strcmp(s->traffic, "own") != 0)
+		printf(" | %6.3f", spread(c, section, count, HERD, AGAIN).median);
+	putchar('\n');
 }
 
-static struct cost sample_in_child(enum kind kind, int threads, size_t size)
+static void print_table(const struct checkout *c, int section, int figure)
 {
-	struct cost cost;
-	int ends[2];
-	int status;
+	const struct section *const s = &sections[section];
 
-	if (pipe(ends) != 0)
-		die("pipe");
-	const pid_t child = fork();
-	if (child == -1)
-		die("fork");
-	if (child == 0) {
-		cost = run_sample(kind, threads, size);
-		_exit(write(ends[1], &cost, sizeof(cost)) != sizeof(cost));
-	}
-	close(ends[1]);
-	const ssize_t got = read(ends[0], &cost, sizeof(cost));
-	close(ends[0]);
-	if (waitpid(child, &status, 0) != child || status != 0 || got != sizeof(cost)) {
-		fprintf(stderr, "a sample failed\n");
-		exit(1);
-	}
-	return cost;
-}
-
-/* --- samples of an idle machine ------------------------------------------------------------- */
-
-static int retakes_left = 400;
-static int disturbed;
-
-/* Nanoseconds that the processors worked, for whomever; those that a hypervisor took included. */
-static double machine_busy(void)
-{
-	unsigned long t[8] = {0}; /* user nice system idle iowait irq softirq steal, in ticks */
-	FILE *const file = fopen("/proc/stat", "r");
-
-	if (file == NULL)
-		die("/proc/stat");
-	if (fscanf(file, "cpu %lu %lu %lu %lu %lu %lu %lu %lu", &t[0], &t[1], &t[2], &t[3], &t[4],
-		   &t[5], &t[6], &t[7]) != 8)
-		die("/proc/stat");
-	fclose(file);
-	return (double)(t[0] + t[1] + t[2] + t[5] + t[6] + t[7]) * 1e9 /
-	       (double)sysconf(_SC_CLK_TCK);
-}
-
-static double own_busy(void)
-{
-	struct rusage usage;
-
-	getrusage(RUSAGE_CHILDREN, &usage);
-	return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e9 +
-	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e3;
-}
-
-/*
- * Threads contend only while they run at the same time: a sample during which other processes had a
- * tenth of a processor or more shows too little of that, and is taken again.
- */
-static struct cost take_sample(enum kind kind, int threads, size_t size)
-{
-	for (;;) {
-		const double others = machine_busy() - own_busy();
-		const double wall = now(CLOCK_MONOTONIC);
-		const struct cost cost = sample_in_child(kind, threads, size);
-		const double elapsed = now(CLOCK_MONOTONIC) - wall;
-
-		if (machine_busy() - own_busy() - others < elapsed / 10 + TICK)
-			return cost;
-		if (retakes_left == 0) {
-			disturbed++;
-			return cost;
-		}
-		retakes_left--;
-	}
-}
-
-/* --- tables --------------------------------------------------------------------------------- */
-
-struct spread {
-	double least;
-	double median;
-	double greatest;
-};
-
-static struct cost samples[SIZES][COUNTS][KINDS][SAMPLES];
-
-static int compare(const void *a, const void *b)
-{
-	const double x = *(const double *)a;
-	const double y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static struct spread spread_of(const struct cost *costs, bool wall)
-{
-	double sorted[SAMPLES];
-
-	for (int i = 0; i < SAMPLES; i++)
-		sorted[i] = wall ? costs[i].wall : costs[i].processor;
-	qsort(sorted, SAMPLES, sizeof(sorted[0]), compare);
-	return (struct spread){sorted[0], sorted[SAMPLES / 2], sorted[SAMPLES - 1]};
-}
-
-static void print_table(size_t size_at, bool wall)
-{
-	const double alone = spread_of(samples[size_at][0][HERD], wall).median;
-
-	printf("\n%s, ns a pair, ", wall ? "Wall time" : "Processor time");
-	if (allocation_sizes[size_at] == 0)
-		printf("nothing between get and put\n");
+	printf("\n%s, ns a pair; %s; ", figure_names[figure], s->title);
+	if (s->bytes != 0)
+		printf("%d bytes allocated between get and put\n", s->bytes);
+	else if (s->work_ns != 0)
+		printf("%d ns of work between get and put, included\n", s->work_ns);
 	else
-		printf("%zu bytes allocated between get and put\n", allocation_sizes[size_at]);
-	printf("threads |    herd (least to greatest) |   mutex (least to greatest) | herd/mutex | "
-	       "herd/herd alone\n");
-	for (size_t at = 0; at < COUNTS; at++) {
-		const struct spread herd = spread_of(samples[size_at][at][HERD], wall);
-		const struct spread mutex = spread_of(samples[size_at][at][MUTEX], wall);
+		printf("nothing between get and put\n");
+	printf("threads");
+	for (int pool = 0; pool < POOLS; pool++)
+		if ((s->pools & BIT(pool)) != 0)
+			printf(" | %6s %-15s", pools[pool].name, "(least-most)");
+	if (figure != WAITED)
+		printf(" | herd/mutex");
+	if (figure == PROCESSOR && strcmp(s->traffic, "own") != 0)
+		printf(" | claims");
+	putchar('\n');
+	for (int count = 0; count < COUNTS; count++)
+		if (c->measure->counts[count])
+			print_line(c, section, count, figure);
+}
 
-		printf("%7d | %7.1f (%7.1f to %7.1f) | %7.1f (%7.1f to %7.1f) | %10.3f | %15.2f\n",
-		       thread_counts[at], herd.median, herd.least, herd.greatest, mutex.median,
-		       mutex.least, mutex.greatest, herd.median / mutex.median,
-		       herd.median / alone);
+/* All in one, in Markdown. */
+static void print_summary(const struct checkout *c)
+{
+	static const int shown[] = {OWN, HANDED, BATCH};
+
+	printf("\nProcessor time, ns a pair, nothing between get and put\n\n"
+	       "| threads | own: herd | mutex | ratio | handed: herd | mutex | rings | ratio | "
+	       "miss: herd | mutex | rings | ratio |\n"
+	       "|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n");
+	for (int count = 0; count < COUNTS; count++) {
+		if (!c->measure->counts[count])
+			continue;
+		printf("| %d |", thread_counts[count]);
+		for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
+			const double herd = median(c, shown[i], count, HERD);
+			const double mutex = median(c, shown[i], count, MUTEX);
+
+			printf(" %.1f | %.1f |", herd, mutex);
+			if (shown[i] != OWN)
+				printf(" %.1f |", median(c, shown[i], count, NONE));
+			printf(" %.2f |", herd / mutex);
+		}
+		putchar('\n');
 	}
 }
 
-static void write_samples(const char *path)
+/* --- what the project asks of itself ---------------------------------------------------------- */
+
+static void judge(const char *what, int threads, double figure, double bar)
+{
+	printf("%-52s %2d thread%s %5.2f, at most %.2f: %s\n", what, threads,
+	       threads == 1 ? ": " : "s:", figure, bar, figure <= bar ? "met" : "missed");
+}
+
+static void print_bars(const struct checkout *c)
+{
+	const double alone = median(c, OWN, 0, HERD);
+
+	putchar('\n');
+	for (int i = 0; i < COUNTS; i++)
+		if (c->measure->counts[i])
+			judge("own: herd/mutex", thread_counts[i],
+			      median(c, OWN, i, HERD) / median(c, OWN, i, MUTEX),
+			      thread_counts[i] == 1 ? 0.6 : 0.15);
+	for (int i = 1; i < COUNTS; i++)
+		if (c->measure->counts[i])
+			judge("own: herd/herd with 1 thread", thread_counts[i],
+			      median(c, OWN, i, HERD) / alone, 1.5);
+	for (int section = HANDED; section <= BATCH; section++) {
+		for (int i = 1; i < COUNTS; i++) {
+			if (!c->measure->counts[i])
+				continue;
+			const double herd = median(c, section, i, HERD);
+			const double mutex = median(c, section, i, MUTEX);
+			const double rings = median(c, section, i, NONE);
+			char *const what = text("%s: herd/mutex (%.2f less the rings' part)",
+						section == BATCH ? "claims miss" : "handed",
+						(herd - rings) / (mutex - rings));
+
+			judge(what, thread_counts[i], herd / mutex, 0.25);
+			free(what);
+		}
+	}
+}
+
+/* --- output ---------------------------------------------------------------------------------- */
+
+static void write_cell(FILE *file, const struct checkout *c, size_t cell, const char *pool,
+		       int work_ns)
+{
+	const struct cell *const from = &c->cells[cell];
+
+	for (int i = 0; i < c->plan.samples; i++)
+		fprintf(file, "%s\t%d\t%s\t%s\t%s\t%d\t%.3f\t%.3f\t%.3f\t%.5f\n", from->argv[2],
+			work_ns, from->argv[6], from->argv[3], pool, i, from->samples[i][PROCESSOR],
+			from->samples[i][WALL], from->samples[i][WAITED], from->samples[i][AGAIN]);
+}
+
+static void write_samples(const struct checkout *c, const char *path)
 {
 	FILE *const file = fopen(path, "w");
 
 	if (file == NULL)
 		die(path);
-	fprintf(file, "bytes\tthreads\tpool\tsample\tprocessor_ns\twall_ns\n");
-	for (size_t size = 0; size < SIZES; size++)
-		for (size_t at = 0; at < COUNTS; at++)
-			for (int kind = 0; kind < KINDS; kind++)
-				for (int i = 0; i < SAMPLES; i++)
-					fprintf(file, "%zu\t%d\t%s\t%d\t%.2f\t%.2f\n",
-						allocation_sizes[size], thread_counts[at],
-						kind_names[kind], i,
-						samples[size][at][kind][i].processor,
-						samples[size][at][kind][i].wall);
+	fprintf(file, "traffic\twork_ns\tbytes\tthreads\tpool\tsample\tprocessor_ns\twall_ns\t"
+		      "waited_ns\tclaims_at_most\n");
+	for (int section = 0; section < SECTIONS; section++)
+		for (int count = 0; count < COUNTS; count++)
+			for (int pool = 0; pool < POOLS; pool++)
+				if (c->measure->counts[count] &&
+				    (sections[section].pools & BIT(pool)) != 0)
+					write_cell(file, c, c->at[section][count][pool],
+						   pools[pool].name, sections[section].work_ns);
+	write_cell(file, c, c->local, "herd", 0);
 	if (fclose(file) != 0)
 		die(path);
 }
 
+static void print_all(const struct checkout *c)
+{
+	const struct spread local = plan_spread(&c->plan, c->local, PROCESSOR);
+
+	printf("herd %s, %ld processors; medians of %d samples of %d ms (least-most)\n" LEGEND
+	       "claims: the greatest part of the gets that can have been claims that hit\n",
+	       herd_version(), sysconf(_SC_NPROCESSORS_ONLN), c->plan.samples,
+	       c->measure->milliseconds);
+	printf("%d samples were retaken, for other processes ran", c->plan.retaken);
+	if (c->plan.disturbed > 0)
+		printf("; %d of %zu are disturbed nevertheless: the mutex looks too cheap in these",
+		       c->plan.disturbed, c->plan.count * (size_t)c->plan.samples);
+	putchar('\n');
+	for (int section = 0; section < SECTIONS; section++) {
+		print_table(c, section, PROCESSOR);
+		if (sections[section].work_ns != 0)
+			continue;
+		print_table(c, section, WALL);
+		if (strcmp(sections[section].traffic, "own") != 0)
+			print_table(c, section, WAITED);
+	}
+	printf("\nherd_local() after the first call: %.1f ns (%.1f-%.1f)\n", local.median,
+	       local.least, local.greatest);
+	print_summary(c);
+	print_bars(c);
+}
+
 int main(int argc, char **argv)
 {
-	for (int i = 0; i < SAMPLES; i++)
-		for (size_t at = 0; at < COUNTS; at++)
-			for (size_t size = 0; size < SIZES; size++)
-				for (int kind = 0; kind < KINDS; kind++)
-					samples[size][at][kind][i] =
-						take_sample((enum kind)kind, thread_counts[at],
-							    allocation_sizes[size]);
-	printf("herd %s, %ld processors, %d samples of %d pairs\n", herd_version(),
-	       sysconf(_SC_NPROCESSORS_ONLN), SAMPLES, PAIRS);
-	if (disturbed > 0)
-		printf("%d samples were taken while other processes ran: the mutex looks too cheap\n",
-		       disturbed);
-	for (size_t size = 0; size < SIZES; size++) {
-		print_table(size, false);
-		print_table(size, true);
+	static struct checkout checkout = {.measure = &full};
+	char *const path = text("%s", argv[0]);
+	int arg = 1;
+
+	if (arg < argc && strcmp(argv[arg], "--quick") == 0) {
+		checkout.measure = &quick;
+		arg++;
 	}
-	if (argc > 1)
-		write_samples(argv[1]);
+	if (argc > arg + 1 || (arg < argc && argv[arg][0] == '-')) {
+		fprintf(stderr, "usage: %s [--quick] [FILE]\n", argv[0]);
+		return 2;
+	}
+	checkout.folder = dirname(path);
+	checkout.rounds_of_a_ns = rounds_of_a_nanosecond();
+	make_plan(&checkout);
+	plan_run(&checkout.plan);
+	print_all(&checkout);
+	if (arg < argc)
+		write_samples(&checkout, argv[arg]);
 	return 0;
 }

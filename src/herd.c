@@ -2,8 +2,8 @@
 /*
  * The pool: checking out and putting back.
  *
- * Claim first, stack second. A thread remembers, per herd, the member that it used last. If that
- * is idle, one compare-and-swap on the member's own state word has it, and no line is touched
+ * Claim first, stack second. A thread remembers, per herd, the member that it got or put last. If
+ * that is idle, one compare-and-swap on the member's own state word has it, and no line is touched
  * that other threads touch. Else one is popped; else one is made. An idle member is always on the
  * stack, so a thread that ends strands nothing.
  */
@@ -31,12 +31,29 @@ struct recent {
 
 enum { RECENT = 4 };
 
+/* 0: every checkout goes through the stack. bench/checkout measures what claiming gains. */
+#ifndef HERD_CLAIM
+#define HERD_CLAIM 1
+#endif
+
 _Thread_local uint64_t my_ticket __attribute__((tls_model("initial-exec")));
 static _Thread_local struct recent recent[RECENT] __attribute__((tls_model("initial-exec")));
 
 static struct recent *recent_of(const herd_t *herd)
 {
 	return &recent[herd->id % RECENT];
+}
+
+/*
+ * Have the next checkout try `m` first. Where a thread puts what it got, that is so already, and
+ * nothing is stored: the atomic exchange that follows would wait for it.
+ */
+static void remember(const herd_t *herd, struct member *m)
+{
+	struct recent *r = recent_of(herd);
+
+	if (!HERD_LIKELY(r->member == m && r->herd == herd->id))
+		*r = (struct recent){herd->id, m};
 }
 
 /* Open a member that is ours. */
@@ -55,7 +72,7 @@ static struct member *pop(herd_t *herd)
 	struct member *m = member_pop(herd);
 
 	if (m != NULL)
-		*recent_of(herd) = (struct recent){herd->id, m};
+		remember(herd, m);
 	return m;
 }
 
@@ -84,7 +101,7 @@ static __attribute__((noinline)) struct member *pop_or_make(herd_t *herd, const 
 	if (m == NULL)
 		herd_failed(herd, problem, num_max(herd->bump.first_chunk, sizeof *m), function);
 	else
-		*recent_of(herd) = (struct recent){herd->id, m};
+		remember(herd, m);
 	return m;
 }
 
@@ -95,7 +112,7 @@ static __attribute__((noinline)) bump_t *get_slow(herd_t *herd, bool make, const
 
 	if (!herd_callable(herd, function))
 		return NULL;
-	if (r->herd == herd->id && member_claim(r->member))
+	if (HERD_CLAIM && r->herd == herd->id && member_claim(r->member))
 		return check_out(r->member);
 
 	struct member *m = make ? pop_or_make(herd, function) : pop(herd);
@@ -115,8 +132,8 @@ bump_t *herd_get(herd_t *herd)
 {
 	const struct recent *r = recent_of(herd);
 
-	if (HERD_LIKELY(r->herd == herd->id && arena_calling == NULL && !san_watching_threads() &&
-			member_set_busy(r->member)))
+	if (HERD_LIKELY(HERD_CLAIM && r->herd == herd->id && arena_calling == NULL &&
+			!san_watching_threads() && member_set_busy(r->member)))
 		return check_out(r->member);
 	return get_slow(herd, true, "herd_get");
 }
@@ -165,6 +182,7 @@ static struct member *returned(const herd_t *herd, bump_t *bump, const char *fun
 
 static void park_and_release(herd_t *herd, struct member *m, const char *function)
 {
+	remember(herd, m);
 	member_disown(m);
 	member_park(m);
 	if (!member_release(herd, m)) /* two threads put it at the same time */
@@ -197,6 +215,7 @@ void herd_put(herd_t *herd, bump_t *bump)
 		return;
 	if (HERD_LIKELY(a->herd == herd && (a->flags & (CLOSED_PARKED | IS_LOCAL)) == 0 &&
 			arena_calling == NULL && !san_watching_threads())) {
+		remember(herd, member_of(bump));
 		member_park(member_of(bump));
 		const unsigned former = member_set_free(member_of(bump));
 

@@ -92,8 +92,15 @@ static inline struct member *member_of_link(struct stack_link *link)
 	return (struct member *)(void *)((char *)link - offsetof(struct member, link));
 }
 
+/* Relaxed: a hint, or asked where nothing can change it. */
+static inline bool member_is_free(const struct member *m)
+{
+	return atomic_load_explicit(&m->state, memory_order_relaxed) == ON_FREE;
+}
+
 /*
- * ON_FREE to ON_BUSY: make an idle member ours, wherever it is.
+ * ON_FREE to ON_BUSY: make an idle member ours, wherever it is. It looks first: a swap that fails
+ * costs as much as one that succeeds, and takes the line from whoever has the member.
  * Acquire: all that its last owner did happens before what we do; pairs with the release in
  * member_set_free().
  */
@@ -101,7 +108,8 @@ static inline bool member_set_busy(struct member *m)
 {
 	unsigned expected = ON_FREE;
 
-	return atomic_compare_exchange_strong_explicit(&m->state, &expected, ON_BUSY,
+	return member_is_free(m) &&
+	       atomic_compare_exchange_strong_explicit(&m->state, &expected, ON_BUSY,
 						       memory_order_acquire, memory_order_relaxed);
 }
 

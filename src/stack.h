@@ -56,6 +56,11 @@
 #define HERD_PORTABLE_STACK 1 /* no double-width compare-and-swap here */
 #endif
 
+/* 0: a pop that lost tries again at once. bench/checkout measures what backing off gains. */
+#ifndef HERD_BACKOFF
+#define HERD_BACKOFF 1
+#endif
+
 /* The most entries that a stack can have; the twin's bound. */
 #define STACK_ENTRIES ((size_t)16 * ((1 << 20) - 1))
 
@@ -135,7 +140,8 @@ static inline struct stack_link *stack_pop(struct stack *s)
 	while (!ck_stack_trypop_mpmc(&s->ck, &entry)) {
 		if (ck_pr_load_ptr(&s->ck.head) == NULL)
 			return NULL;
-		ck_backoff_eb(&backoff);
+		if (HERD_BACKOFF)
+			ck_backoff_eb(&backoff);
 	}
 	/* Pairs with the release in stack_push(). */
 	ck_pr_fence_acquire();
@@ -275,7 +281,8 @@ static inline struct stack_link *stack_pop(struct stack *s)
 			san_observe(link);
 			return link;
 		}
-		ck_backoff_eb(&backoff);
+		if (HERD_BACKOFF)
+			ck_backoff_eb(&backoff);
 	}
 }
 

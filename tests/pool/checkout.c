@@ -487,6 +487,30 @@ static void a_thread_gets_back_the_member_it_used_last(void **state)
 	pool_end(&pool);
 }
 
+/* Though it got another one later, and another thread put that later. */
+static void gets_back_what_it_put(herd_t *herd, void (*put)(herd_t *, bump_t *))
+{
+	bump_t *const mine = pool_get(herd);
+	struct carried last = {.herd = herd, .bump = pool_get(herd)};
+
+	put(herd, mine);
+	team_run(1, put_it, &last);
+	bump_t *const bump = pool_get(herd);
+	assert_ptr_equal(bump, mine);
+	herd_put(herd, bump);
+}
+
+static void a_thread_gets_back_the_member_it_put_last(void **state)
+{
+	(void)state;
+	struct pool pool;
+
+	pool_start(&pool);
+	gets_back_what_it_put(pool.herd, herd_put);
+	gets_back_what_it_put(pool.herd, herd_discard);
+	pool_end(&pool);
+}
+
 static void short_life(void *arg, size_t id)
 {
 	herd_t *const herd = arg;
@@ -612,6 +636,7 @@ int main(void)
 		cmocka_unit_test(a_scope_evaluates_its_herd_once),
 		cmocka_unit_test(a_scope_that_gets_no_member_declares_null),
 		cmocka_unit_test(a_thread_gets_back_the_member_it_used_last),
+		cmocka_unit_test(a_thread_gets_back_the_member_it_put_last),
 		cmocka_unit_test(members_never_exceed_the_threads_alive_at_once),
 		cmocka_unit_test(the_idle_member_of_a_dead_thread_is_used_again),
 		cmocka_unit_test(a_thread_may_use_many_herds_in_turn),
