@@ -2,9 +2,9 @@
 /*
  * The pool: checking out and putting back.
  *
- * Claim first, stack second. A thread remembers, per herd, the member that it got or put last. If
- * that is idle, one compare-and-swap on the member's own state word has it, and no line is touched
- * that other threads touch. Else one is popped; else one is made. An idle member is always on the
+ * Claim first, stack second. A thread remembers, per herd, the members that it got or put last. If
+ * one is idle, a compare-and-swap on the member's own state word has it, and no line is touched
+ * that all threads touch. Else one is popped; else one is made. An idle member is always on the
  * stack, so a thread that ends strands nothing.
  */
 
@@ -21,15 +21,19 @@ extern inline herd_scope_t herd_scope_enter_(herd_t *herd);
 /* --- what a thread remembers --- */
 
 /*
+ * The members that a thread got or put last, of each of a few herds: hints, which keep nobody else
+ * from a member. More than one, for threads that hand members on, or hold several at a time.
  * Keyed by the herd's id, which is never reused: a herd that was destroyed can't be mistaken for
  * one made since.
  */
+enum { RECENT = 4, OLDER = 7 };
+
 struct recent {
 	uint64_t herd;
-	struct member *member;
+	struct member *member;	     /* the last one, not NULL */
+	struct member *older[OLDER]; /* those before; a ring that ends in front of `next` */
+	unsigned next;
 };
-
-enum { RECENT = 4 };
 
 /* 0: every checkout goes through the stack. bench/checkout measures what claiming gains. */
 #ifndef HERD_CLAIM
@@ -44,16 +48,48 @@ static struct recent *recent_of(const herd_t *herd)
 	return &recent[herd->id % RECENT];
 }
 
-/*
- * Have the next checkout try `m` first. Where a thread puts what it got, that is so already, and
- * nothing is stored: the atomic exchange that follows would wait for it.
- */
+/* Have the next checkout try `m` first. */
 static void remember(const herd_t *herd, struct member *m)
 {
 	struct recent *r = recent_of(herd);
+	unsigned at = 0;
 
-	if (!HERD_LIKELY(r->member == m && r->herd == herd->id))
-		*r = (struct recent){herd->id, m};
+	if (r->herd != herd->id) {
+		*r = (struct recent){.herd = herd->id, .member = m};
+		return;
+	}
+	if (r->member == m)
+		return;
+	while (at < OLDER && r->older[at] != m)
+		at++;
+	if (at == OLDER) {
+		at = r->next;
+		r->next = (r->next + 1) % OLDER;
+	}
+	r->older[at] = r->member;
+	r->member = m;
+}
+
+/* Claim one of the members that this thread got or put last; NULL: none is idle. */
+static struct member *claim_recent(const herd_t *herd)
+{
+	struct recent *r = recent_of(herd);
+
+	if (!HERD_CLAIM || r->herd != herd->id)
+		return NULL;
+	if (member_claim(r->member))
+		return r->member;
+	for (unsigned i = 1; i <= OLDER; i++) {
+		struct member **older = &r->older[(r->next + OLDER - i) % OLDER];
+
+		if (*older != NULL && member_claim(*older)) {
+			struct member *m = *older;
+
+			*older = r->member;
+			return r->member = m;
+		}
+	}
+	return NULL;
 }
 
 /* Open a member that is ours. */
@@ -108,15 +144,13 @@ static __attribute__((noinline)) struct member *pop_or_make(herd_t *herd, const 
 /* Whatever the fast path does not do. */
 static __attribute__((noinline)) bump_t *get_slow(herd_t *herd, bool make, const char *function)
 {
-	const struct recent *r = recent_of(herd);
-
 	if (!herd_callable(herd, function))
 		return NULL;
-	if (HERD_CLAIM && r->herd == herd->id && member_claim(r->member))
-		return check_out(r->member);
 
-	struct member *m = make ? pop_or_make(herd, function) : pop(herd);
+	struct member *m = claim_recent(herd);
 
+	if (m == NULL)
+		m = make ? pop_or_make(herd, function) : pop(herd);
 	if (m != NULL)
 		return check_out(m);
 	if (!make)
@@ -206,16 +240,19 @@ static __attribute__((noinline)) void put_off(herd_t *herd, struct member *m, un
 		put_back_already("herd_put");
 }
 
-/* As herd_get(), it calls nothing unless it has to. */
+/*
+ * As herd_get(), it calls nothing unless it has to. That is also where the member is not the one
+ * that is remembered as the last.
+ */
 void herd_put(herd_t *herd, bump_t *bump)
 {
 	const struct arena *a = arena_of(bump);
 
 	if (bump == NULL)
 		return;
-	if (HERD_LIKELY(a->herd == herd && (a->flags & (CLOSED_PARKED | IS_LOCAL)) == 0 &&
-			arena_calling == NULL && !san_watching_threads())) {
-		remember(herd, member_of(bump));
+	if (HERD_LIKELY(a->herd == herd && recent_of(herd)->member == member_of(bump) &&
+			(a->flags & (CLOSED_PARKED | IS_LOCAL)) == 0 && arena_calling == NULL &&
+			!san_watching_threads())) {
 		member_park(member_of(bump));
 		const unsigned former = member_set_free(member_of(bump));
 

@@ -126,12 +126,6 @@ static inline unsigned member_set_free(struct member *m)
 	return atomic_exchange_explicit(&m->state, ON_FREE, memory_order_acq_rel);
 }
 
-/* Relaxed: a hint, or asked where nothing can change it. */
-static inline bool member_is_free(const struct member *m)
-{
-	return atomic_load_explicit(&m->state, memory_order_relaxed) == ON_FREE;
-}
-
 /* Claim an idle member. */
 static inline bool member_claim(struct member *m)
 {

@@ -511,6 +511,62 @@ static void a_thread_gets_back_the_member_it_put_last(void **state)
 	pool_end(&pool);
 }
 
+enum { EIGHT = 8 };
+
+struct eight {
+	herd_t *herd;
+	bump_t *members[EIGHT];
+};
+
+static void get_eight(void *arg, size_t id)
+{
+	struct eight *const eight = arg;
+
+	for (size_t i = 0; i < EIGHT; i++) {
+		eight->members[i] = herd_get(eight->herd);
+		TEAM_CHECK(eight->members[i] != NULL, "thread %zu, member %zu", id, i);
+	}
+}
+
+static void put_eight(void *arg, size_t id)
+{
+	const struct eight *const eight = arg;
+
+	(void)id;
+	for (size_t i = 0; i < EIGHT; i++)
+		herd_put(eight->herd, eight->members[i]);
+}
+
+/* Others are idle, too, and on top of the stack, for another thread put them later. */
+static void a_thread_gets_back_the_eight_members_it_put_last(void **state)
+{
+	(void)state;
+	struct pool pool;
+
+	pool_start(&pool);
+	struct eight others = {.herd = pool.herd};
+	struct eight mine = {.herd = pool.herd};
+	struct eight again = {.herd = pool.herd};
+
+	team_run(1, get_eight, &others);
+	team_run(1, get_eight, &mine); /* whoever got them */
+	put_eight(&mine, 0);
+	team_run(1, put_eight, &others);
+	get_eight(&again, 0);
+	team_verdict();
+	for (size_t i = 0; i < EIGHT; i++) {
+		size_t at = 0;
+
+		while (at < EIGHT && again.members[at] != mine.members[i])
+			at++;
+		if (at == EIGHT)
+			fail_msg("member %zu of those that were put is not among those got", i);
+	}
+	put_eight(&again, 0);
+	assert_int_equal(pool_stats(pool.herd).members, 2 * EIGHT);
+	pool_end(&pool);
+}
+
 static void short_life(void *arg, size_t id)
 {
 	herd_t *const herd = arg;
@@ -637,6 +693,7 @@ int main(void)
 		cmocka_unit_test(a_scope_that_gets_no_member_declares_null),
 		cmocka_unit_test(a_thread_gets_back_the_member_it_used_last),
 		cmocka_unit_test(a_thread_gets_back_the_member_it_put_last),
+		cmocka_unit_test(a_thread_gets_back_the_eight_members_it_put_last),
 		cmocka_unit_test(members_never_exceed_the_threads_alive_at_once),
 		cmocka_unit_test(the_idle_member_of_a_dead_thread_is_used_again),
 		cmocka_unit_test(a_thread_may_use_many_herds_in_turn),
