@@ -22,7 +22,7 @@
 #include "sample.h"
 #include "tool.h"
 
-enum { PROCESSOR, WALL, WAITED, AGAIN }; /* what pairs.c prints */
+enum { PROCESSOR, WALL, WAITED }; /* what pairs.c prints */
 
 static const char *const figure_names[] = {
 	[PROCESSOR] = "Processor time",
@@ -63,10 +63,10 @@ struct section {
 	unsigned pools;
 };
 
-enum { OWN, OWN_100, OWN_1000, OWN_32, HANDED, BATCH, BATCH_100, BATCH_1000, SECTIONS };
+enum { OWN, OWN_100, OWN_1000, OWN_32, HANDED, BATCH, DEEP, DEEP_100, DEEP_1000, SECTIONS };
 
 #define TITLE_OWN "each thread puts what it got"
-#define TITLE_BATCH "claims miss: eight at a time, handed on"
+#define TITLE_DEEP "claims miss: 32 at a time, handed on"
 
 static const struct section sections[SECTIONS] = {
 	[OWN] = {TITLE_OWN, "own", 0, 0, ALL & ~BIT(NONE)},
@@ -74,9 +74,10 @@ static const struct section sections[SECTIONS] = {
 	[OWN_1000] = {TITLE_OWN, "own", 1000, 0, ALL & ~BIT(NONE)},
 	[OWN_32] = {TITLE_OWN, "own", 0, 32, BIT(HERD) | BIT(MUTEX)},
 	[HANDED] = {"each thread puts what another one got", "handed", 0, 0, ALL},
-	[BATCH] = {TITLE_BATCH, "batch", 0, 0, ALL},
-	[BATCH_100] = {TITLE_BATCH, "batch", 100, 0, ALL},
-	[BATCH_1000] = {TITLE_BATCH, "batch", 1000, 0, ALL},
+	[BATCH] = {"eight at a time, handed on", "batch", 0, 0, ALL},
+	[DEEP] = {TITLE_DEEP, "deep", 0, 0, ALL},
+	[DEEP_100] = {TITLE_DEEP, "deep", 100, 0, ALL},
+	[DEEP_1000] = {TITLE_DEEP, "deep", 1000, 0, ALL},
 };
 
 enum { COUNTS = 7 };
@@ -203,8 +204,6 @@ static void print_line(const struct checkout *c, int section, int count, int fig
 	if (figure != WAITED)
 		printf(" | %10.3f", spread(c, section, count, HERD, figure).median /
 					    spread(c, section, count, MUTEX, figure).median);
-	if (figure == PROCESSOR && strcmp(s->traffic, "own") != 0)
-		printf(" | %6.3f", spread(c, section, count, HERD, AGAIN).median);
 	putchar('\n');
 }
 
@@ -225,8 +224,6 @@ static void print_table(const struct checkout *c, int section, int figure)
 			printf(" | %6s %-15s", pools[pool].name, "(least-most)");
 	if (figure != WAITED)
 		printf(" | herd/mutex");
-	if (figure == PROCESSOR && strcmp(s->traffic, "own") != 0)
-		printf(" | claims");
 	putchar('\n');
 	for (int count = 0; count < COUNTS; count++)
 		if (c->measure->counts[count])
@@ -236,12 +233,12 @@ static void print_table(const struct checkout *c, int section, int figure)
 /* All in one, in Markdown. */
 static void print_summary(const struct checkout *c)
 {
-	static const int shown[] = {OWN, HANDED, BATCH};
+	static const int shown[] = {OWN, HANDED, BATCH, DEEP};
 
 	printf("\nProcessor time, ns a pair, nothing between get and put\n\n"
 	       "| threads | own: herd | mutex | ratio | handed: herd | mutex | rings | ratio | "
-	       "miss: herd | mutex | rings | ratio |\n"
-	       "|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n");
+	       "eight: herd | mutex | rings | ratio | miss: herd | mutex | rings | ratio |\n"
+	       "|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n");
 	for (int count = 0; count < COUNTS; count++) {
 		if (!c->measure->counts[count])
 			continue;
@@ -281,7 +278,7 @@ static void print_bars(const struct checkout *c)
 		if (c->measure->counts[i])
 			judge("own: herd/herd with 1 thread", thread_counts[i],
 			      median(c, OWN, i, HERD) / alone, 1.5);
-	for (int section = HANDED; section <= BATCH; section++) {
+	for (int section = HANDED; section <= DEEP; section++) {
 		for (int i = 1; i < COUNTS; i++) {
 			if (!c->measure->counts[i])
 				continue;
@@ -289,7 +286,9 @@ static void print_bars(const struct checkout *c)
 			const double mutex = median(c, section, i, MUTEX);
 			const double rings = median(c, section, i, NONE);
 			char *const what = text("%s: herd/mutex (%.2f less the rings' part)",
-						section == BATCH ? "claims miss" : "handed",
+						section == DEEP	   ? "claims miss"
+						: section == BATCH ? "eight handed"
+								   : "handed",
 						(herd - rings) / (mutex - rings));
 
 			judge(what, thread_counts[i], herd / mutex, 0.25);
@@ -306,9 +305,9 @@ static void write_cell(FILE *file, const struct checkout *c, size_t cell, const 
 	const struct cell *const from = &c->cells[cell];
 
 	for (int i = 0; i < c->plan.samples; i++)
-		fprintf(file, "%s\t%d\t%s\t%s\t%s\t%d\t%.3f\t%.3f\t%.3f\t%.5f\n", from->argv[2],
-			work_ns, from->argv[6], from->argv[3], pool, i, from->samples[i][PROCESSOR],
-			from->samples[i][WALL], from->samples[i][WAITED], from->samples[i][AGAIN]);
+		fprintf(file, "%s\t%d\t%s\t%s\t%s\t%d\t%.3f\t%.3f\t%.3f\n", from->argv[2], work_ns,
+			from->argv[6], from->argv[3], pool, i, from->samples[i][PROCESSOR],
+			from->samples[i][WALL], from->samples[i][WAITED]);
 }
 
 static void write_samples(const struct checkout *c, const char *path)
@@ -318,7 +317,7 @@ static void write_samples(const struct checkout *c, const char *path)
 	if (file == NULL)
 		die(path);
 	fprintf(file, "traffic\twork_ns\tbytes\tthreads\tpool\tsample\tprocessor_ns\twall_ns\t"
-		      "waited_ns\tclaims_at_most\n");
+		      "waited_ns\n");
 	for (int section = 0; section < SECTIONS; section++)
 		for (int count = 0; count < COUNTS; count++)
 			for (int pool = 0; pool < POOLS; pool++)
@@ -335,8 +334,7 @@ static void print_all(const struct checkout *c)
 {
 	const struct spread local = plan_spread(&c->plan, c->local, PROCESSOR);
 
-	printf("herd %s, %ld processors; medians of %d samples of %d ms (least-most)\n" LEGEND
-	       "claims: the greatest part of the gets that can have been claims that hit\n",
+	printf("herd %s, %ld processors; medians of %d samples of %d ms (least-most)\n" LEGEND,
 	       herd_version(), sysconf(_SC_NPROCESSORS_ONLN), c->plan.samples,
 	       c->measure->milliseconds);
 	printf("%d samples were retaken, for other processes ran", c->plan.retaken);

@@ -8,20 +8,18 @@
  * POOL     herd; mutex: a mutex and a vector that hand out the same arenas; none: nothing, so that
  *          the traffic's own cost is left
  * TRAFFIC  own: a thread puts what it got.
- *          handed: it sends what it got to the next thread, and puts what another one sent; 32 are
+ *          handed: it sends what it got to the next thread, and puts what another one sent; 64 are
  *          under way to each thread.
- *          batch: the same, but it gets eight before it sends them, and puts the eight that it
- *          took. While a thread has the one that it got last, claiming that can't work, so at
- *          least seven of eight claims miss.
+ *          batch: the same, but it gets eight before it sends them, and puts the eight that it took.
+ *          deep: the same with 32. A thread tries to claim the eight that it got or put last, so at
+ *          least 24 of 32 claims miss.
  *          local: no pairs, but calls of herd_local() after the first.
  * SPINS    rounds of work between get and put
  * BYTES    allocated between get and put, if not 0. Then the number of pairs is bounded, too.
  *
- * Each thread stays on one processor. All do their work once to warm up, and are measured the
- * second time. Printed are the nanoseconds a pair: processor time of all threads; time on the
- * clock; and processor time that went into waiting for a neighbour, which the first does not
- * include. Then what part of the gets may have been claims that hit: they returned the arena that
- * the thread got or put last (`own` does not count that).
+ * Each thread stays on one processor. All do their work once to warm up, and are measured the second
+ * time. Printed are the nanoseconds a pair: processor time of all threads; time on the clock; and
+ * processor time that went into waiting for a neighbour, which the first does not include.
  */
 #define _GNU_SOURCE 1
 
@@ -39,20 +37,21 @@
 
 enum {
 	MOST_THREADS = 64,
-	UNDER_WAY = 32,	 /* to each thread */
-	BATCH = 8,	 /* that a thread has at a time */
+	UNDER_WAY = 64,	 /* to each thread */
+	BATCH = 8,	 /* that a thread has at a time ... */
+	DEEP = 32,	 /* ... or so many */
 	LOOK_EVERY = 32, /* pairs: at whether to stop */
 };
 
-_Static_assert(VECTOR_SIZE >= MOST_THREADS * (RING_SIZE + BATCH), "no more are ever made");
+_Static_assert(VECTOR_SIZE >= MOST_THREADS * (RING_SIZE + DEEP), "no more are ever made");
 
 #define BOUND ((size_t)1000000) /* pairs of all threads together, where they allocate */
 
 enum pool { HERD, MUTEX, NONE, POOLS };
-enum traffic { OWN, HANDED, BATCHES, LOCAL, TRAFFICS };
+enum traffic { OWN, HANDED, BATCHES, DEEPLY, LOCAL, TRAFFICS };
 
 static const char *const pool_names[POOLS] = {"herd", "mutex", "none"};
-static const char *const traffic_names[TRAFFICS] = {"own", "handed", "batch", "local"};
+static const char *const traffic_names[TRAFFICS] = {"own", "handed", "batch", "deep", "local"};
 
 /* --- a sample ------------------------------------------------------------------------------- */
 
@@ -76,7 +75,6 @@ struct worker {
 	struct job *job;
 	int number;
 	size_t pairs;
-	size_t again;	  /* of the gets returned what the thread got or put last */
 	double processor; /* nanoseconds, waiting included */
 	double waited;
 	double end; /* on the clock */
@@ -186,18 +184,13 @@ SPECIAL void own_pairs(struct worker *worker, enum pool pool)
 SPECIAL void handed_pairs(struct worker *worker, enum pool pool, int batch)
 {
 	struct job *const job = worker->job;
-	const bump_t *last_got = NULL;
-	const bump_t *last_put = NULL;
-	size_t again = 0;
 	size_t pairs = 0;
 
 	for (; !stopped(job); pairs += (size_t)batch) {
-		bump_t *bumps[BATCH];
+		bump_t *bumps[DEEP];
 
 		for (int i = 0; i < batch; i++) {
 			bumps[i] = get(job, pool);
-			again += bumps[i] == last_got || bumps[i] == last_put;
-			last_got = bumps[i];
 			use(job, bumps[i]);
 		}
 		for (int i = 0; i < batch; i++)
@@ -205,15 +198,11 @@ SPECIAL void handed_pairs(struct worker *worker, enum pool pool, int batch)
 				put(job, pool, bumps[i]);
 		for (int i = 0; i < batch; i++)
 			bumps[i] = receive(worker);
-		for (int i = 0; i < batch; i++) {
-			if (bumps[i] == NULL)
-				continue;
-			put(job, pool, bumps[i]);
-			last_put = bumps[i];
-		}
+		for (int i = 0; i < batch; i++)
+			if (bumps[i] != NULL)
+				put(job, pool, bumps[i]);
 	}
 	worker->pairs = pairs;
-	worker->again = again;
 }
 
 static void local_calls(struct worker *worker)
@@ -232,8 +221,10 @@ SPECIAL void do_traffic(struct worker *worker, enum pool pool)
 		own_pairs(worker, pool);
 	else if (worker->job->traffic == HANDED)
 		handed_pairs(worker, pool, 1);
-	else
+	else if (worker->job->traffic == BATCHES)
 		handed_pairs(worker, pool, BATCH);
+	else
+		handed_pairs(worker, pool, DEEP);
 }
 
 static void do_job(struct worker *worker)
@@ -308,7 +299,7 @@ static void prepare(struct job *job)
 		die("herd_new");
 	pthread_mutex_init(&job->vector.lock, NULL);
 	pthread_barrier_init(&job->barrier, NULL, (unsigned)job->threads + 1);
-	if (job->traffic != HANDED && job->traffic != BATCHES)
+	if (job->traffic == OWN || job->traffic == LOCAL)
 		return;
 	for (int i = 0; i < job->threads; i++)
 		for (int k = 0; k < UNDER_WAY; k++)
@@ -321,18 +312,16 @@ static void print_sample(const struct worker *workers, int threads, double start
 	double waited = 0;
 	double end = start;
 	size_t pairs = 0;
-	size_t again = 0;
 
 	for (int i = 0; i < threads; i++) {
 		processor += workers[i].processor - workers[i].waited;
 		waited += workers[i].waited;
 		pairs += workers[i].pairs;
-		again += workers[i].again;
 		if (end < workers[i].end)
 			end = workers[i].end;
 	}
-	printf("%.3f\t%.3f\t%.3f\t%.5f\n", processor / (double)pairs, (end - start) / (double)pairs,
-	       waited / (double)pairs, (double)again / (double)pairs);
+	printf("%.3f\t%.3f\t%.3f\n", processor / (double)pairs, (end - start) / (double)pairs,
+	       waited / (double)pairs);
 }
 
 /* The process ends after this, and with it the memory: nothing is freed. */

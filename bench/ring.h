@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define RING_SIZE ((size_t)64)
+#define RING_SIZE ((size_t)128)
 
 struct ring {
 	/* Of the sender; two lines apart, for processors that fetch lines in pairs. */

@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <stddef.h>
 
-#define VECTOR_SIZE 8192
+#define VECTOR_SIZE 16384
 
 struct vector {
 	pthread_mutex_t lock;

@@ -96,7 +96,7 @@ static bool state_go_out(herd_cache_t *c, size_t pages)
 	return true;
 }
 
-/* A chunk that was out is kept. False: the limit forbids it. */
+/* A chunk is about to be kept, and still out. False: the limit forbids it. */
 static bool state_keep(herd_cache_t *c, size_t pages)
 {
 	uint64_t state = state_of(c);
@@ -104,17 +104,28 @@ static bool state_keep(herd_cache_t *c, size_t pages)
 	do {
 		if (pages > num_sub(c->limit_in_pages, kept_pages(state)))
 			return false;
-	} while (
-		!single_swap(&c->state, &state, state + in_state(pages) - 1, memory_order_relaxed));
+	} while (!single_swap(&c->state, &state, state + in_state(pages), memory_order_relaxed));
 	return true;
 }
 
-/* A chunk that was kept, or was out, is gone. */
-static void state_forget(herd_cache_t *c, size_t pages, unsigned out)
+/* Pages are kept no more. */
+static void state_forget(herd_cache_t *c, size_t pages)
 {
 	uint64_t state = state_of(c);
 
-	while (!single_swap(&c->state, &state, state - in_state(pages) - out, memory_order_relaxed))
+	while (!single_swap(&c->state, &state, state - in_state(pages), memory_order_relaxed))
+		continue;
+}
+
+/*
+ * A chunk is not out any more: the last that is done with the cache. Release: whoever sees that
+ * none is out sees all that was done before; pairs with the acquire in herd_cache_destroy().
+ */
+static void state_come_back(herd_cache_t *c)
+{
+	uint64_t state = state_of(c);
+
+	while (!single_swap(&c->state, &state, state - 1, memory_order_release))
 		continue;
 }
 
@@ -171,35 +182,53 @@ static size_t give_up_one(herd_cache_t *c, size_t number)
 	if (memory == NULL)
 		return 0;
 	unmap(c, memory, bytes_of(c, class.pages));
-	state_forget(c, class.pages, 0); /* not before the system has it: INV-KEPT */
+	state_forget(c, class.pages); /* not before the system has it: INV-KEPT */
 	return bytes_of(c, class.pages);
 }
 
+/* Whether nobody asked for a class since it was last asked this. Relaxed: a hint. */
+static bool is_unwanted(herd_cache_t *c, size_t number)
+{
+	if (!atomic_load_explicit(&c->wanted[number], memory_order_relaxed))
+		return true;
+	atomic_store_explicit(&c->wanted[number], false, memory_order_relaxed);
+	return false;
+}
+
 /*
- * Give the system chunks until there is room for one of `mine`: of classes that nobody asked for since
- * the hand passed them last (the clock algorithm: Corbato 1968). It goes round at most twice: the first
- * time it may find that all were wanted.
+ * Give the system chunks until there is room for one of `mine`: of classes that nobody asked for
+ * since the hand passed them last (the clock algorithm: Corbato 1968). Where all were wanted, it
+ * goes round again; then only classes give way of which a few chunks are enough.
  */
 static void make_way(herd_cache_t *c, const struct size_class *mine)
 {
-	const size_t wish = bytes_of(c, mine->pages);
+	size_t hand = figure(&c->hand);
 	size_t given = 0;
 	size_t chunks = 0;
+	bool wanted = false;
 
-	for (size_t turn = 0; turn < 2 * SHELVES; turn++) {
-		const size_t number =
-			atomic_fetch_add_explicit(&c->hand, 1, memory_order_relaxed) % SHELVES;
-		size_t bytes;
-
-		if (number == mine->number ||
-		    atomic_exchange_explicit(&c->wanted[number], false, memory_order_relaxed))
+	for (size_t turn = 0; turn < SHELVES || (wanted && turn < 2 * SHELVES); turn++) {
+		hand = (hand + 1) % SHELVES;
+		if (hand == mine->number || shelf_is_empty(&c->shelves, hand))
 			continue;
-		while ((bytes = give_up_one(c, number)) != 0) {
-			given += bytes;
-			if (given >= wish || ++chunks == GIVE_WAY_AT_MOST)
-				return;
+
+		const size_t each = shelf_class(hand).pages;
+
+		if (turn >= SHELVES && given + (GIVE_WAY_AT_MOST - chunks) * each < mine->pages)
+			continue;
+		if (!is_unwanted(c, hand)) {
+			wanted = true;
+			continue;
 		}
+		while (given < mine->pages && chunks < GIVE_WAY_AT_MOST &&
+		       give_up_one(c, hand) != 0) {
+			given += each;
+			chunks++;
+		}
+		if (given >= mine->pages || chunks == GIVE_WAY_AT_MOST)
+			break;
 	}
+	atomic_store_explicit(&c->hand, hand, memory_order_relaxed);
 }
 
 /* Keep a chunk that was out, at the cost of others where need be; false: it has to go. */
@@ -219,7 +248,7 @@ static bool keep(herd_cache_t *c, const struct size_class *class, void *memory)
 	if (memory != NULL) {
 		san_raw(memory, bytes);
 		unmap(c, memory, bytes);
-		state_forget(c, class->pages, 0);
+		state_forget(c, class->pages);
 	}
 	return true;
 }
@@ -240,7 +269,7 @@ static void *take_kept(herd_cache_t *c, const struct size_class *class)
 		return NULL;
 	if (!state_go_out(c, class->pages)) {
 		unmap(c, memory, bytes_of(c, class->pages));
-		state_forget(c, class->pages, 0);
+		state_forget(c, class->pages);
 		return NULL;
 	}
 	(void)add(&c->hits, 1);
@@ -259,7 +288,7 @@ static __attribute__((noinline)) void *map_new(herd_cache_t *c, const struct siz
 	if (memory == NULL && herd_cache_trim(c, 0) != 0)
 		memory = map(c, bytes);
 	if (memory == NULL)
-		state_forget(c, 0, 1);
+		state_come_back(c);
 	else
 		(void)add(&c->misses, 1);
 	return memory;
@@ -283,10 +312,9 @@ static void cache_release(void *ctx, void *memory, size_t size)
 	herd_cache_t *c = (herd_cache_t *)ctx;
 	const struct size_class class = class_for(c, size);
 
-	if (!HERD_LIKELY(keep(c, &class, memory))) {
+	if (!HERD_LIKELY(keep(c, &class, memory)))
 		unmap(c, memory, bytes_of(c, class.pages));
-		state_forget(c, 0, 1);
-	}
+	state_come_back(c);
 }
 
 const herd_source_t *herd_cache_source(herd_cache_t *cache)
@@ -344,8 +372,8 @@ int herd_cache_destroy(herd_cache_t *cache)
 {
 	if (cache == NULL)
 		return 0;
-	/* The last call: what others did before is ordered by what tells the caller so. */
-	if ((state_of(cache) & OUT_MOST) != 0)
+	/* Acquire: pairs with the release in state_come_back(). */
+	if ((atomic_load_explicit(&cache->state, memory_order_acquire) & OUT_MOST) != 0)
 		return EBUSY;
 	(void)herd_cache_trim(cache, 0);
 	shelves_done(&cache->shelves);
@@ -363,4 +391,5 @@ void herd_cache_stats(const herd_cache_t *cache, herd_cache_stats_t *stats)
 				      .peak = figure(&cache->peak),
 				      .hits = figure(&cache->hits),
 				      .misses = figure(&cache->misses)};
+	san_defined(stats, sizeof *stats);
 }

@@ -103,9 +103,10 @@ static void for_each_herd(void (*fn)(herd_t *herd))
 	}
 }
 
+/* Fully, here and of the list: other libraries' handlers run while these are held. */
 static void lock_spare(herd_t *herd)
 {
-	spare_lock(&herd->spare);
+	single_lock_fully(&herd->spare.lock);
 }
 
 static void unlock_spare(herd_t *herd)
@@ -128,7 +129,7 @@ static void before_fork(void)
 	       depth == 0)
 		pthread_cond_wait(&gate.changed, &gate.lock);
 	pthread_setcancelstate(state, NULL);
-	single_lock(&list_lock);
+	single_lock_fully(&list_lock);
 	for_each_herd(lock_spare);
 }
 

@@ -8,7 +8,8 @@
 
 #include <stdatomic.h>
 
-enum { BLOCK = 64 };
+/* Odd, so that the first numbers of blocks spread over tables whose size is a power of two. */
+enum { BLOCK = 63 };
 
 /* The numbers that a thread has left of its block. */
 struct ids {

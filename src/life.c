@@ -213,15 +213,18 @@ static bool is_quiet(const herd_t *herd)
 	return source_is_known(&herd->spare.source);
 }
 
-/* No other cold operation can be under way, since this is the last call: it takes no lock. */
 int herd_destroy(herd_t *herd)
 {
 	if (herd == NULL)
 		return 0;
 	if (!herd_callable(herd, "herd_destroy"))
 		return EINVAL;
-	fork_gate_enter();
-	if (!herd_claim_all(herd)) {
+	/* Under the lock: a get that finds all members claimed must not make another. */
+	herd_lock_briefly(herd);
+	const bool all = herd_claim_all(herd);
+
+	single_unlock(&herd->cold); /* from here on there is no other call */
+	if (!all) {
 		fork_gate_leave();
 		return EBUSY;
 	}

@@ -144,6 +144,14 @@ static void *take_from_stack(struct shelves *s, size_t number)
 	return memory;
 }
 
+bool shelf_is_empty(const struct shelves *s, size_t number)
+{
+	const struct shelf *shelf = &s->shelf[number];
+
+	return atomic_load_explicit(&shelf->last, memory_order_relaxed) == NULL &&
+	       stack_is_empty(&shelf->full);
+}
+
 void *shelf_take(struct shelves *s, size_t number)
 {
 	_Atomic(void *) *last = &s->shelf[number].last;

@@ -53,6 +53,9 @@ bool shelves_init(struct shelves *s);
 /* The shelves must be empty. */
 void shelves_done(struct shelves *s);
 
+/* Whether there is none; a hint. */
+bool shelf_is_empty(const struct shelves *s, size_t number);
+
 /* Take a chunk; NULL: there is none. What was done before it was put happens before this. */
 void *shelf_take(struct shelves *s, size_t number);
 

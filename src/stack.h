@@ -127,6 +127,12 @@ static inline void stack_push(struct stack *s, struct stack_link *link)
 		ck_stack_push_mpmc(&s->ck, &link->entry);
 }
 
+/* A hint. */
+static inline bool stack_is_empty(const struct stack *s)
+{
+	return ck_pr_load_ptr(&s->ck.head) == NULL;
+}
+
 /* NULL: the stack is empty. */
 static inline struct stack_link *stack_pop(struct stack *s)
 {
@@ -253,6 +259,14 @@ static inline void stack_push(struct stack *s, struct stack_link *link)
 		 */
 	} while (!atomic_compare_exchange_weak_explicit(
 		&s->head, &head, with_link, memory_order_release, memory_order_relaxed));
+}
+
+/* A hint; relaxed. */
+static inline bool stack_is_empty(const struct stack *s)
+{
+	const uint64_t index_mask = ((uint64_t)1 << STACK_INDEX_BITS) - 1;
+
+	return (atomic_load_explicit(&s->head, memory_order_relaxed) & index_mask) == 0;
 }
 
 static inline struct stack_link *stack_pop(struct stack *s)

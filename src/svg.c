@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 
 enum {
 	WIDTH = 960, /* of a lane, in pixels */
@@ -78,32 +79,76 @@ static void draw_member(const struct member *m, struct drawing *d)
 	(void)member_each_chunk(m, draw_chunk, d);
 }
 
-static void draw_spare_list(struct drawing *d, const struct chunk *list)
-{
-	for (; list != NULL; list = list->next) {
-		const double x = d->x;
+/* The sizes of spare chunks, of those that were there at one moment. */
+struct spare_sizes {
+	size_t bytes, chunks;
+	size_t *sizes; /* NULL: no memory for them */
+};
 
-		draw_part(d, "spare", list->size);
-		d->x = x;
-		draw_frame(d, list->size, "spare chunk", 0);
-		d->x = x + (double)list->size * d->scale;
-	}
+static size_t note_sizes(const struct chunk *list, size_t *sizes, size_t n, size_t room)
+{
+	for (; list != NULL && n < room; list = list->next)
+		sizes[n++] = list->size;
+	return n;
 }
 
-/*
- * Writing under the spare lock is no trouble but for those who wait: a picture is drawn seldom. It
- * is taken fully, because the stream may be one that calls a function of the program's.
- */
+static size_t count_list(const struct chunk *list)
+{
+	size_t n = 0;
+
+	for (; list != NULL; list = list->next)
+		n++;
+	return n;
+}
+
+static size_t count_spare(struct spare *s)
+{
+	spare_lock(s);
+	size_t n = count_list(s->unsorted);
+
+	for (unsigned class = 0; class < SPARE_CLASSES; class ++)
+		n += count_list(s->sorted[class]);
+	spare_unlock(s);
+	return n;
+}
+
+/* What came since they were counted is left out. */
+static struct spare_sizes spare_sizes(struct spare *s)
+{
+	const size_t room = count_spare(s);
+	struct spare_sizes spare = {.sizes = calloc(room + 1, sizeof(size_t))};
+
+	spare_lock(s);
+	spare.bytes = s->bytes;
+	if (spare.sizes != NULL) {
+		spare.chunks = note_sizes(s->unsorted, spare.sizes, 0, room);
+		for (unsigned class = 0; class < SPARE_CLASSES; class ++)
+			spare.chunks =
+				note_sizes(s->sorted[class], spare.sizes, spare.chunks, room);
+	}
+	spare_unlock(s);
+	return spare;
+}
+
+/* Nothing is printed under the spare lock: a stream may be locked, or call the program. */
 static void draw_spare(struct spare *s, struct drawing *d)
 {
+	const struct spare_sizes spare = spare_sizes(s);
+
 	d->x = LEFT;
-	single_lock_fully(&s->lock);
 	fprintf(d->stream, "<text x=\"%d\" y=\"%.0f\">spare: %zu bytes</text>\n", LEFT, d->y - 6,
-		s->bytes);
-	draw_spare_list(d, s->unsorted);
-	for (unsigned class = 0; class < SPARE_CLASSES; class ++)
-		draw_spare_list(d, s->sorted[class]);
-	spare_unlock(s);
+		spare.bytes);
+	for (size_t i = 0; i < spare.chunks; i++) {
+		const double x = d->x;
+
+		draw_part(d, "spare", spare.sizes[i]);
+		d->x = x;
+		draw_frame(d, spare.sizes[i], "spare chunk", 0);
+		d->x = x + (double)spare.sizes[i] * d->scale;
+	}
+	if (spare.sizes == NULL)
+		draw_part(d, "spare", spare.bytes);
+	free(spare.sizes);
 }
 
 static void draw_legend(FILE *stream)

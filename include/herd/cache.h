@@ -40,16 +40,16 @@
  * so that whatever is kept of a class serves whoever asks in it. A herd counts the pages that it
  * asked for: what its limit allows, it gets. Chunks above a million pages are not kept.
  *
- * When the limit is reached, chunks of sizes that nobody asked for lately make room; so a cache
- * follows a program whose needs change.
+ * When the limit is reached, a few chunks of other sizes make room for one that comes back, first
+ * of those that nobody asked for lately; so a cache follows a program whose needs change.
  *
  * Threads. All functions, and those of the source, are MT-Safe and lock-free (but for malloc(3),
  * now and then, and system calls), except that herd_cache_destroy() must be the last call.
  * What was written to a chunk before it was given back happens before its next holder gets it.
  *
- * fork(2). The child may go on using and destroying what it inherited; it inherits no lock held.
- * A chunk that another thread was getting or giving back at that moment is lost to the child, and
- * may count as out there.
+ * fork(2). The child may go on using what it inherited; it inherits no lock held. A chunk that
+ * another thread was getting or giving back at that moment is lost to the child, and may count
+ * there, as kept or as out, for good: then herd_cache_destroy() says EBUSY.
  */
 
 #include "source.h"
@@ -67,7 +67,7 @@ typedef struct herd_cache_s herd_cache_t;
  * @param limit  the most bytes that it ever keeps, exact whatever the threads do; 0 keeps none,
  *               SIZE_MAX all. What is out does not count.
  * @return the cache, to be freed by herd_cache_destroy(); or NULL with errno ENOMEM. MT-Safe.
- *         Cost: two malloc(3), of less than 64 KiB in all.
+ *         Cost: a few malloc(3), of less than 64 KiB in all.
  */
 HERD_API herd_cache_t *herd_cache_new(size_t limit);
 
@@ -90,7 +90,8 @@ HERD_API const herd_source_t *herd_cache_source(herd_cache_t *cache);
 HERD_API size_t herd_cache_trim(herd_cache_t *cache, size_t keep);
 
 /**
- * Give everything back. NULL is allowed. It must be the last call: MT-Unsafe race:cache.
+ * Give everything back. NULL is allowed. It must be the last call: MT-Unsafe race:cache. A herd
+ * whose herd_destroy() returned, in whatever thread, has no chunk out any more.
  *
  * @return 0; EBUSY, and nothing happens, while a chunk is out: a herd or an arena over the cache
  *         holds it.

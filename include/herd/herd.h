@@ -82,7 +82,8 @@ HERD_API herd_t *herd_new(const herd_config_t *config);
 
 /**
  * Run what was deferred in all members and give everything back. NULL is allowed. It must be the
- * last call: MT-Unsafe race:herd.
+ * last call: MT-Unsafe race:herd. EBUSY tells of a mistake; it is not for waiting until other
+ * threads are done, because one that put its last member may still be in herd_put().
  *
  * @return 0; EBUSY, and nothing happens, while a member is out.
  */

@@ -167,6 +167,25 @@ static void huge_chunks_are_aligned_and_kept_whole(void **state)
 	end(cache);
 }
 
+static void any_alignment_up_to_a_page_is_given_and_no_other(void **state)
+{
+	(void)state;
+	herd_cache_t *const cache = cache_with(SIZE_MAX);
+	const herd_source_t *const source = herd_cache_source(cache);
+
+	for (size_t align = 1; align <= 2 * page(); align *= 2) {
+		size_t size = 3 * page();
+		void *const memory = source->acquire(source->ctx, &size, align);
+
+		assert_int_equal(memory != NULL, align <= page());
+		if (memory == NULL)
+			continue;
+		assert_true(test_is_aligned(memory, align));
+		source->release(source->ctx, memory, size);
+	}
+	end(cache);
+}
+
 static void what_no_system_has_is_refused(void **state)
 {
 	(void)state;
@@ -318,6 +337,24 @@ static void sizes_that_are_asked_for_stay(void **state)
 	end(cache);
 }
 
+/* The large one would need more of them than ever give way at once. */
+static void what_is_asked_for_does_not_make_way_in_vain(void **state)
+{
+	(void)state;
+	herd_cache_t *const cache = cache_with(64 * page());
+
+	stock(cache, 60, page());
+	for (size_t turn = 0; turn < 5; turn++) {
+		const size_t misses = stats_of(cache).misses;
+
+		stock(cache, 60, page());
+		assert_int_equal(stats_of(cache).misses, misses);
+		stock(cache, 1, 32 * page());
+		assert_int_equal(stats_of(cache).kept, 60 * page());
+	}
+	end(cache);
+}
+
 /* --- trimming --- */
 
 static void trim_gives_back_down_to_what_may_stay_the_largest_first(void **state)
@@ -434,6 +471,7 @@ int main(void)
 		cmocka_unit_test(each_size_is_rounded_up_by_less_than_an_eighth_or_a_page),
 		cmocka_unit_test(every_size_of_a_class_is_served_by_what_is_kept_of_it),
 		cmocka_unit_test(huge_chunks_are_aligned_and_kept_whole),
+		cmocka_unit_test(any_alignment_up_to_a_page_is_given_and_no_other),
 		cmocka_unit_test(what_no_system_has_is_refused),
 		cmocka_unit_test(chunks_above_a_million_pages_are_not_kept),
 		cmocka_unit_test(no_more_is_kept_than_the_limit),
@@ -442,6 +480,7 @@ int main(void)
 		cmocka_unit_test(without_a_limit_all_is_kept),
 		cmocka_unit_test(sizes_that_nobody_asks_for_make_way),
 		cmocka_unit_test(sizes_that_are_asked_for_stay),
+		cmocka_unit_test(what_is_asked_for_does_not_make_way_in_vain),
 		cmocka_unit_test(trim_gives_back_down_to_what_may_stay_the_largest_first),
 		cmocka_unit_test(trim_leaves_alone_what_is_out),
 		cmocka_unit_test(destroy_allows_null),

@@ -12,6 +12,8 @@
 
 void *__real_malloc(size_t size);
 void *__wrap_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
 void *__real_aligned_alloc(size_t align, size_t size);
 void *__wrap_aligned_alloc(size_t align, size_t size);
 /* mmap(2) under both names that it can have, by the size of off_t. */
@@ -26,20 +28,28 @@ static size_t mallocs, malloc_fails;
 static size_t maps, map_fails;
 static size_t mapped; /* bytes */
 
-static bool malloc_refused(void)
+static size_t malloc_bytes; /* asked for since mallocs was 0 */
+
+static bool malloc_refused(size_t size)
 {
 	mallocs++;
+	malloc_bytes += size;
 	return malloc_fails != 0 && mallocs >= malloc_fails;
 }
 
 void *__wrap_malloc(size_t size)
 {
-	return malloc_refused() ? NULL : __real_malloc(size);
+	return malloc_refused(size) ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return malloc_refused(n * size) ? NULL : __real_calloc(n, size);
 }
 
 void *__wrap_aligned_alloc(size_t align, size_t size)
 {
-	return malloc_refused() ? NULL : __real_aligned_alloc(align, size);
+	return malloc_refused(size) ? NULL : __real_aligned_alloc(align, size);
 }
 
 static bool map_refused(void)
@@ -76,6 +86,7 @@ int __wrap_munmap(void *memory, size_t size)
 static void fail_malloc(size_t at)
 {
 	mallocs = 0;
+	malloc_bytes = 0;
 	malloc_fails = at;
 }
 
@@ -114,7 +125,9 @@ static void a_cache_is_made_or_there_is_no_memory_for_it(void **state)
 		errno = 0;
 		fail_malloc(at);
 		cache = herd_cache_new(4096);
+		const size_t bytes = malloc_bytes;
 		fail_malloc(0);
+		assert_in_range(bytes, 1, 64 * KIB - 1);
 		if (cache == NULL)
 			assert_int_equal(errno, ENOMEM);
 	}

@@ -359,6 +359,79 @@ static void reset_trim_and_warm_exclude_each_other(void **state)
 	pool_end(&pool);
 }
 
+/* --- a destroy that is refused --- */
+
+enum { OUT_MOST = 64, TRIES = 200 };
+
+struct refusal {
+	_Atomic(herd_t *) herd; /* a member of it is out while this is not NULL */
+	atomic_bool done;
+};
+
+static void try_to_destroy(void *arg, size_t id)
+{
+	struct refusal *const refusal = arg;
+
+	(void)id;
+	while (!atomic_load(&refusal->done)) {
+		herd_t *const herd = atomic_load(&refusal->herd);
+
+		for (size_t i = 0; herd != NULL && i < TRIES; i++) {
+			const int result = herd_destroy(herd);
+
+			if (!TEAM_CHECK(result == EBUSY, "try %zu: %d", i, result))
+				break;
+		}
+		atomic_store(&refusal->herd, NULL);
+		sched_yield();
+	}
+}
+
+/* Get as long as the herd is to be destroyed: what is got is nobody else's. */
+static void get_meanwhile(struct refusal *refusal, herd_t *herd)
+{
+	bump_t *out[OUT_MOST];
+	size_t n = 0;
+
+	out[n++] = pool_get(herd);
+	out[n++] = pool_get(herd);
+	out[n++] = pool_get(herd);
+	herd_put(herd, out[--n]);
+	herd_put(herd, out[--n]);
+	atomic_store(&refusal->herd, herd);
+	while (atomic_load(&refusal->herd) != NULL) {
+		if (n == OUT_MOST) {
+			herd_put(herd, out[--n]);
+			continue;
+		}
+		bump_t *const bump = pool_get(herd);
+
+		for (size_t i = 0; i < n; i++)
+			assert_ptr_not_equal(bump, out[i]);
+		out[n++] = bump;
+	}
+	while (n > 0)
+		herd_put(herd, out[--n]);
+}
+
+static void a_destroy_that_is_refused_does_nothing(void **state)
+{
+	(void)state;
+	struct refusal refusal = {.herd = NULL};
+	struct team team;
+
+	team_start(&team, 1, try_to_destroy, &refusal);
+	for (size_t round = 0; round < TEST_SCALE(500); round++) {
+		herd_t *const herd = herd_new(NULL);
+
+		get_meanwhile(&refusal, herd);
+		assert_int_equal(herd_destroy(herd), 0);
+	}
+	atomic_store(&refusal.done, true);
+	team_join(&team);
+	team_verdict();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -367,6 +440,7 @@ int main(void)
 		cmocka_unit_test(a_get_comes_before_a_reset_that_is_refused_or_has_a_clean_member),
 		cmocka_unit_test(a_storm_of_resets_makes_no_member_and_harms_none),
 		cmocka_unit_test(reset_trim_and_warm_exclude_each_other),
+		cmocka_unit_test(a_destroy_that_is_refused_does_nothing),
 	};
 
 	return cmocka_run_group_tests_name("race", tests, NULL, NULL);
