@@ -55,7 +55,8 @@ cross_fetch()
 	"${apt[@]}" source ck cmocka && touch complete
 }
 
-# Everything in $1 that a build needs to know of the machine whose names follow.
+# Everything in $1 that a build needs to know of the machine whose names follow. The wrapper must be
+# asked for: meson takes it that this processor runs i386 by itself.
 cross_machine_file()
 {
 	local folder=$1 gnu=$4 family=$5 order=$6 wrapper
@@ -70,6 +71,7 @@ pkgconfig = 'pkg-config'
 exe_wrapper = [${wrapper#, }]
 
 [properties]
+needs_exe_wrapper = true
 pkg_config_libdir = '$folder/pkgconfig'
 
 [built-in options]
