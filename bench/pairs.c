@@ -10,15 +10,15 @@
  * TRAFFIC  own: a thread puts what it got.
  *          handed: it sends what it got to the next thread, and puts what another one sent; 64 are
  *          under way to each thread.
- *          batch: the same, but it gets eight before it sends them, and puts the eight that it took.
+ *          batch: the same, but it gets eight before it sends them, and puts the eight it took.
  *          deep: the same with 32. A thread tries to claim the eight that it got or put last, so at
  *          least 24 of 32 claims miss.
  *          local: no pairs, but calls of herd_local() after the first.
  * SPINS    rounds of work between get and put
  * BYTES    allocated between get and put, if not 0. Then the number of pairs is bounded, too.
  *
- * Each thread stays on one processor. All do their work once to warm up, and are measured the second
- * time. Printed are the nanoseconds a pair: processor time of all threads; time on the clock; and
+ * Each thread stays on one processor. All work once to warm up, and are measured the second time.
+ * Printed are the nanoseconds a pair: processor time of all threads; time on the clock; and
  * processor time that went into waiting for a neighbour, which the first does not include.
  */
 #define _GNU_SOURCE 1

@@ -162,7 +162,10 @@ void arena_take(struct arena *a, struct arena *from)
 	a->peak = num_max(a->peak, a->held);
 	a->grow = num_min(from->grow, a->max);
 	a->defers = from->defers;
-	a->clock = num_max(a->clock, from->clock) + 1; /* INV-SERIAL */
+	/* INV-SERIAL; 64 bits wide on every machine, which num_max() is not. */
+	if (a->clock < from->clock)
+		a->clock = from->clock;
+	a->clock++;
 	arena_resume(a, from->chunk);
 	from->defers = NULL;
 	forget(from);

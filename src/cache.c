@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A source that keeps chunks for the next herd; see herd/cache.h. Where they are kept is in shelf.c.
+ * A source that keeps chunks for the next herd; see herd/cache.h. Where they are kept is in
+ * shelf.c.
  *
- * What is kept and how many chunks are out is one word, {pages kept, chunks out}, which changes when a
- * chunk changes hands. *size is never raised, which a limit of the herd's could refuse; release finds
- * from the size what acquire had mapped.
+ * What is kept and how many chunks are out is one word, {pages kept, chunks out}, which changes
+ * when a chunk changes hands. *size is never raised, which a limit of the herd's could refuse;
+ * release finds from the size what acquire had mapped.
  *
  * INV-KEPT: the pages kept are at least those on the shelves, and never raised above the limit:
  *   memory is charged before it goes there, and refunded after it was taken, or given to the
@@ -51,7 +52,9 @@ struct herd_cache_s {
 	struct shelves shelves;
 };
 
-/* --- counters; relaxed: only the values count, and what is handed over is ordered by the shelves --- */
+/* --- counters --- */
+
+/* Relaxed, all: only the values count, and what is handed over is ordered by the shelves. */
 
 static size_t figure(const _Atomic size_t *counter)
 {

@@ -47,7 +47,10 @@ SAN_WEAK void __tsan_release(void *p);
 /* Bytes of no access between two allocations of a watched arena; a multiple of 8. */
 #define SAN_RED_ZONE 16
 
-/* What is known of valgrind: san.c. Its requests cost a few cycles each even where it does not run. */
+/*
+ * What is known of valgrind: san.c. Its requests cost a few cycles each even where it does not
+ * run.
+ */
 enum { SAN_UNKNOWN, SAN_NO, SAN_YES };
 extern _Atomic int san_valgrind;
 bool san_ask_valgrind(void);

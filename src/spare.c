@@ -238,8 +238,8 @@ const char *spare_obtain(struct spare *s, const struct spare_wish *wish, struct 
 	const char *problem = obtain(s, wish, true, chunk);
 
 	/*
-	 * It has not that much. What is spare does not serve, but given back it may; and where a chunk
-	 * of the doubling was asked for, one that just serves will do.
+	 * It has not that much. What is spare does not serve, but given back it may; and where a
+	 * chunk of the doubling was asked for, one that just serves will do.
 	 */
 	const bool doubled = wish->want > wish->need && wish->want > CHUNK_FIRST;
 

@@ -5,8 +5,8 @@
 #	need KIND:WHAT:PACKAGE ...  installs what is missing; where it can't, names it and exits
 #	want KIND:WHAT:PACKAGE ...  the same, but goes on; $need_missing is what it can't have
 #
-# KIND is cmd (a command), pc (a module of pkg-config) or hdr (a C header); PACKAGE is Debian's. All
-# that is missing is installed at once; nothing is said about what is there.
+# KIND is cmd (a command), pc (a module of pkg-config), hdr (a C header) or file (its path); PACKAGE is
+# Debian's. All that is missing is installed at once; nothing is said about what is there.
 
 need_missing=
 
@@ -15,6 +15,7 @@ need_has()
 	case $1 in
 	cmd:*) command -v "${1#*:}" ;;
 	pc:*) pkg-config --exists "${1#*:}" ;;
+	file:*) test -e "${1#*:}" ;;
 	hdr:*) printf '#include <%s>\n' "${1#*:}" | cc -E -x c - ;;
 	*) echo "need.sh: $1: unknown kind" >&2; exit 2 ;;
 	esac >/dev/null 2>&1

@@ -10,6 +10,7 @@
 passed=0
 failed=0
 skipped=0
+emulator=() # what programs that are built for another machine are run with
 
 # Whether programs that $1 builds with the options that follow run here: sanitizers need their
 # libraries, and an address space that they can lay out.
@@ -26,7 +27,7 @@ compiler_works()
 	folder=$(mktemp -d) || return
 	echo 'int main(void) { return 0; }' >"$folder/try.c"
 	"$compiler" "${flags[@]}" "$folder/try.c" -o "$folder/try" >/dev/null 2>&1 &&
-		"$folder/try" >/dev/null 2>&1
+		"${emulator[@]}" "$folder/try" >/dev/null 2>&1
 	local works=$?
 	rm -rf "$folder"
 	return $works

@@ -52,10 +52,16 @@
 size_t test_scale(size_t n);
 
 /*
- * Whether the process runs slowly: under a sanitizer or valgrind, or with HERD_TEST_SLOW=1 in its
- * environment.
+ * Whether the process runs slowly: under a sanitizer or valgrind, emulated, or with
+ * HERD_TEST_SLOW=1 in its environment.
  */
 bool test_is_slow(void);
+
+/*
+ * Whether qemu runs the process, on a machine of another kind: HERD_TEST_EMULATED=1 in its
+ * environment says so, for it has no way to find out.
+ */
+bool test_is_emulated(void);
 
 /* Whether the process runs under valgrind. */
 bool test_on_valgrind(void);

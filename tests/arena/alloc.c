@@ -80,13 +80,15 @@ static void the_operating_system_refuses_such_sizes_too(void **state)
 				       SIZE_MAX / 2 - 8192};
 	const herd_source_t *const sources[] = {&herd_source_os, &herd_source_malloc,
 						&herd_source_none};
+	/* The last two are what a machine of 32 bits may have. */
+	const size_t count = sizeof(sizes) / sizeof(sizes[0]) - (sizeof(size_t) > 4 ? 0 : 2);
 	struct fixture *f = *state;
 	bump_config_t config = fixture_config(f);
 
 	for (size_t s = 0; s < sizeof(sources) / sizeof(sources[0]); s++) {
 		config.source = sources[s];
 		fixture_remake(f, &config);
-		for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		for (size_t i = 0; i < count; i++)
 			each_way(f, sizes[i], expect_refused);
 	}
 }
@@ -321,7 +323,7 @@ static void alignments_above_a_chunk_are_kept_or_refused(void **state)
 	config.source = &herd_source_os;
 	fixture_remake(f, &config);
 	for (size_t align = (size_t)1 << 21; align != 0; align *= 2) {
-		if (test_red_zones() && align > (size_t)1 << 26 && align < (size_t)1 << 50)
+		if (test_red_zones() && align > (size_t)1 << 26 && align < SIZE_MAX >> 14)
 			continue; /* there all of a chunk, used or not, has to be marked */
 		errno = 0;
 		f->ooms = 0;
@@ -464,15 +466,16 @@ struct cache_line {
 	_Alignas(64) char bytes[64];
 };
 
+/* With alignments of their own: some machines align 64-bit numbers to 4. */
 struct text {
-	uint64_t length;
+	_Alignas(8) uint64_t length;
 	uint32_t hash;
 	char bytes[]; /* begins at 12; the struct's size is 16 */
 };
 
 struct table {
 	char name;
-	uint64_t values[];
+	_Alignas(8) uint64_t values[];
 };
 
 static void BUMP_NEW_has_the_size_and_alignment_of_its_type(void **state)

@@ -291,7 +291,10 @@ static void without_a_limit_all_is_kept(void **state)
 	end(cache);
 }
 
-/* A program that has changed: what it needed once fills the cache, and something else is asked for. */
+/*
+ * A program that has changed: what it needed once fills the cache, and something else is asked
+ * for.
+ */
 static void sizes_that_nobody_asks_for_make_way(void **state)
 {
 	(void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cycles N: makes, uses and destroys N herds over one cache, and N over the system's source where a second
- * argument is given. tests/cache/calls counts what it asks the system for.
+ * cycles N: makes, uses and destroys N herds over one cache, and N over the system's source where
+ * a second argument is given. tests/cache/calls counts what it asks the system for.
  */
 
 #include <herd/cache.h>

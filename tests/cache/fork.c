@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fork(2): the child uses and destroys the cache that it inherited, whatever other threads of its parent
- * were doing; and the parent notices nothing.
+ * fork(2): the child uses and destroys the cache that it inherited, whatever other threads of its
+ * parent were doing; and the parent notices nothing.
  */
 
 #include "../pool/pool.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Herds and standalone arenas over a cache: in the steady state they ask the system for nothing, their
- * limits hold, and what they gave back is nobody's.
+ * Herds and standalone arenas over a cache: in the steady state they ask the system for nothing,
+ * their limits hold, and what they gave back is nobody's.
  */
 
 #define _GNU_SOURCE 1

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A cache when there is no memory: from malloc(3) for itself, and from the system for chunks. And what it
- * maps: each page is unmapped once, and none is left.
+ * A cache when there is no memory: from malloc(3) for itself, and from the system for chunks. And
+ * what it maps: each page is unmapped once, and none is left.
  */
 
 #include "../pool/pool.h"
@@ -22,8 +22,10 @@ map_fn __real_mmap, __wrap_mmap, __real_mmap64, __wrap_mmap64;
 int __real_munmap(void *memory, size_t size);
 int __wrap_munmap(void *memory, size_t size);
 
-/* Calls by the library and the test, counted from 1. From the number malloc_fails on all fail; of mmap(2)
- * that of number map_fails does. 0: none. */
+/*
+ * Calls by the library and the test, counted from 1. From the number malloc_fails on all fail; of
+ * mmap(2) that of number map_fails does. 0: none.
+ */
 static size_t mallocs, malloc_fails;
 static size_t maps, map_fails;
 static size_t mapped; /* bytes */

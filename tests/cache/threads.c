@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One cache, many threads: no memory is in two hands, the limit is exact, and what the last holder did
- * is seen by the next.
+ * One cache, many threads: no memory is in two hands, the limit is exact, and what the last
+ * holder did is seen by the next.
  */
 
 #include "../pool/pool.h"
@@ -13,8 +13,8 @@
 enum { WORKERS = 8, HANDS = 6 };
 
 /*
- * At the front of every chunk that is out: whose it is. Plain, so that only the cache orders it; the
- * system's memory is all zeros.
+ * At the front of every chunk that is out: whose it is. Plain, so that only the cache orders it;
+ * the system's memory is all zeros.
  */
 struct deed {
 	size_t owner;  /* the thread's id + 1; 0: nobody's */
@@ -172,7 +172,10 @@ static void go_round(void *arg, size_t id)
 	}
 }
 
-/* Whoever has a chunk is safe from a destroy by another thread, whatever others get and give back. */
+/*
+ * Whoever has a chunk is safe from a destroy by another thread, whatever others get and give
+ * back.
+ */
 static void destroy_is_refused_while_others_work_and_one_chunk_is_out(void **state)
 {
 	(void)state;

@@ -242,7 +242,9 @@ static void a_member_s_line_sums_up_its_chunks(void **state)
 	pool_end(&pool);
 }
 
-/* By whichever way, and whatever frees what they hold; a member that is out has been checked out. */
+/*
+ * By whichever way, and whatever frees what they hold; a member that is out has been checked out.
+ */
 static void checkouts_are_counted(void **state)
 {
 	(void)state;

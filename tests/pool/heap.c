@@ -131,7 +131,10 @@ static void a_herd_costs_one_malloc_of_less_than_1_KiB(void **state)
 	assert_int_equal(herd_destroy(herd), 0);
 }
 
-/* n members, out at once, with one allocation each: all that the herd holds, its own memory included. */
+/*
+ * n members, out at once, with one allocation each: all that the herd holds, its own memory
+ * included.
+ */
 static size_t footprint(size_t n, size_t size)
 {
 	bump_t *members[64];

@@ -445,7 +445,7 @@ static void a_repeated_phase_takes_no_page_fault_from_the_third_round_on(void **
 {
 	(void)state;
 	if (test_is_slow()) {
-		print_message("# sanitizers and valgrind take page faults of their own\n");
+		print_message("# sanitizers, valgrind and qemu take page faults of their own\n");
 		skip();
 	}
 	for (size_t kind = 0; kind < KINDS; kind++) {

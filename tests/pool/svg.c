@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * herd_dump_svg(): a picture that stands alone and is well formed; a frame a chunk, to scale; the bytes
- * in use as wide as herd_stats() says.
+ * herd_dump_svg(): a picture that stands alone and is well formed; a frame a chunk, to scale; the
+ * bytes in use as wide as herd_stats() says.
  */
 
 #include "pool.h"

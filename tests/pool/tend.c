@@ -478,7 +478,7 @@ static void no_page_fault_comes_after_warm(void **state)
 {
 	(void)state;
 	if (test_is_slow()) {
-		print_message("# sanitizers and valgrind take page faults of their own\n");
+		print_message("# sanitizers, valgrind and qemu take page faults of their own\n");
 		skip();
 	}
 	warm_herds_take_no_page_fault(0);
