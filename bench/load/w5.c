@@ -11,10 +11,12 @@
 #define WARM_PHASES ((size_t)2)
 #define OBJECTS ((size_t)100000)
 
-static const uint32_t *sizes;
+static const uint32_t *table;
 
 static NOINLINE void w5_fill(peer_arena_t *arena)
 {
+	const uint32_t *const sizes = table;
+
 	for (size_t i = 0; i < OBJECTS; i++)
 		use(peer_alloc(arena, sizes[i]), i);
 }
@@ -50,9 +52,9 @@ void w5(struct load *load)
 	size_t bytes = 0;
 	peer_t peer;
 
-	sizes = load_sizes(OBJECTS, 8, 256);
+	table = load_sizes(OBJECTS, 8, 256);
 	for (size_t i = 0; i < OBJECTS; i++)
-		bytes += (sizes[i] + 7) / 8 * 8;
+		bytes += (table[i] + 7) / 8 * 8;
 	peer_open(&peer, load->threads, bytes);
 	load->shared = &peer;
 	load_run(load, work);
