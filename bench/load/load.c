@@ -102,12 +102,13 @@ long load_faults_now(void)
 	return usage.ru_minflt + usage.ru_majflt;
 }
 
+/* Twice: the first time brings in the pages that looking itself needs. */
 void load_begin(struct load_thread *thread)
 {
 	struct load *const load = thread->load;
 
 	load_meet(thread);
-	if (thread->number == 0) {
+	for (int i = 0; i < 2 && thread->number == 0; i++) {
 		load->rss_before = load_rss();
 		load->faults = load_faults_now();
 		load->cpu = load_cpu_now();

@@ -28,7 +28,8 @@ static NOINLINE struct node *w2_list(peer_arena_t *arena, size_t nodes)
 	return list;
 }
 
-static void rounds_of(struct load_thread *thread, size_t rounds)
+/* `together`: all threads have their arenas at the same time, so that there is one for each. */
+static void rounds_of(struct load_thread *thread, size_t rounds, bool together)
 {
 	peer_t *const peer = (peer_t *)thread->load->shared;
 	const size_t nodes = NODES / (size_t)thread->load->threads;
@@ -36,6 +37,8 @@ static void rounds_of(struct load_thread *thread, size_t rounds)
 	for (size_t i = 0; i < rounds; i++) {
 		peer_arena_t *const arena = peer_get(peer, thread->number);
 
+		if (together)
+			load_meet(thread);
 		if (w2_list(arena, nodes)->value != nodes - 1)
 			load_die("a list is not what was built");
 		peer_put(peer, arena);
@@ -45,9 +48,9 @@ static void rounds_of(struct load_thread *thread, size_t rounds)
 
 static void work(struct load_thread *thread)
 {
-	rounds_of(thread, WARM_ROUNDS);
+	rounds_of(thread, WARM_ROUNDS, true);
 	load_begin(thread);
-	rounds_of(thread, load_rounds(thread->load, ROUNDS));
+	rounds_of(thread, load_rounds(thread->load, ROUNDS), false);
 	load_end(thread);
 }
 

@@ -21,13 +21,16 @@ static NOINLINE void w5_fill(peer_arena_t *arena)
 		use(peer_alloc(arena, sizes[i]), i);
 }
 
-static void phases_of(struct load_thread *thread, size_t phases)
+/* `together`: all threads have their arenas at the same time, so that there is one for each. */
+static void phases_of(struct load_thread *thread, size_t phases, bool together)
 {
 	peer_t *const peer = (peer_t *)thread->load->shared;
 
 	for (size_t i = 0; i < phases; i++) {
 		peer_arena_t *const arena = peer_get(peer, thread->number);
 
+		if (together)
+			load_meet(thread);
 		w5_fill(arena);
 		peer_put(peer, arena);
 		phase_end(thread, peer);
@@ -41,9 +44,9 @@ static size_t steady_phases(const struct load *load)
 
 static void work(struct load_thread *thread)
 {
-	phases_of(thread, WARM_PHASES);
+	phases_of(thread, WARM_PHASES, true);
 	load_begin(thread);
-	phases_of(thread, steady_phases(thread->load));
+	phases_of(thread, steady_phases(thread->load), false);
 	load_end(thread);
 }
 
