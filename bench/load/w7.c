@@ -34,7 +34,7 @@ static double time_reset(struct load_thread *thread, peer_t *peer, size_t object
 
 	const double before = load_now();
 
-	phase_end(thread, peer); /* one thread: its barriers never wait */
+	phase_free(thread, peer);
 	return (load_now() - before) / 1e3;
 }
 

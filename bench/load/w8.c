@@ -12,7 +12,8 @@
 #define RING ((size_t)1024)
 #define TEXTS ((size_t)1024)
 #define TEXT ((size_t)24)
-#define SPINS 1000
+#define LOOKS 100
+#define PAUSES 64
 
 /*
  * A ring for one producer and one consumer. Each side keeps what it saw last of the other's count, and looks
@@ -33,27 +34,31 @@ struct exchange {
 	size_t sums[TEXTS];
 };
 
-/* The other side is elsewhere: spin, and let it run where it has to have this processor. */
-static void wait_a_little(int *spins)
+/*
+ * The ring is full, or empty: stay away from it for the time of some messages, for each look takes its cache
+ * line from the other side; after some looks, let the other side run where it has to have this processor.
+ */
+static void wait_a_little(int *looks)
 {
-	if (++*spins < SPINS) {
-#if defined(__x86_64__) || defined(__i386__)
-		__builtin_ia32_pause();
-#endif
+	if (++*looks == LOOKS) {
+		*looks = 0;
+		sched_yield();
 		return;
 	}
-	*spins = 0;
-	sched_yield();
+#if defined(__x86_64__) || defined(__i386__)
+	for (int i = 0; i < PAUSES; i++)
+		__builtin_ia32_pause();
+#endif
 }
 
 static ALWAYS_INLINE void ring_put(struct ring *ring, const char *text)
 {
 	const size_t put = ring->put;
 
-	for (int spins = 0; put - ring->taken_seen == RING;) {
+	for (int looks = 0; put - ring->taken_seen == RING;) {
 		ring->taken_seen = __atomic_load_n(&ring->taken, __ATOMIC_ACQUIRE);
 		if (put - ring->taken_seen == RING)
-			wait_a_little(&spins);
+			wait_a_little(&looks);
 	}
 	ring->slots[put % RING] = text;
 	__atomic_store_n(&ring->put, put + 1, __ATOMIC_RELEASE);
@@ -63,10 +68,10 @@ static ALWAYS_INLINE const char *ring_take(struct ring *ring)
 {
 	const size_t taken = ring->taken;
 
-	for (int spins = 0; taken == ring->put_seen;) {
+	for (int looks = 0; taken == ring->put_seen;) {
 		ring->put_seen = __atomic_load_n(&ring->put, __ATOMIC_ACQUIRE);
 		if (taken == ring->put_seen)
-			wait_a_little(&spins);
+			wait_a_little(&looks);
 	}
 
 	const char *const text = ring->slots[taken % RING];

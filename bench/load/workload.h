@@ -43,16 +43,22 @@ static ALWAYS_INLINE void use(void *memory, size_t word)
 	__asm__ volatile("" : : "r"(memory) : "memory");
 }
 
-/* A phase is over: all threads come here after their put; what they allocated is freed. */
-static inline void phase_end(struct load_thread *thread, peer_t *peer)
+/* Free what was allocated: every thread calls this, between barriers. */
+static inline void phase_free(struct load_thread *thread, peer_t *peer)
 {
-	load_meet(thread);
 #ifdef PEER_RESETS_BY_OWNER
 	peer_reset_own(peer, thread->number);
 #else
 	if (thread->number == 0)
 		peer_reset(peer);
 #endif
+}
+
+/* A phase is over: all threads come here after their put; what they allocated is freed. */
+static inline void phase_end(struct load_thread *thread, peer_t *peer)
+{
+	load_meet(thread);
+	phase_free(thread, peer);
 	load_meet(thread);
 }
 
