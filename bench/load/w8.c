@@ -12,8 +12,7 @@
 #define RING ((size_t)1024)
 #define TEXTS ((size_t)1024)
 #define TEXT ((size_t)24)
-#define LOOKS 100
-#define PAUSES 64
+#define LOOKS 1000
 
 /*
  * A ring for one producer and one consumer. Each side keeps what it saw last of the other's count, and looks
@@ -34,20 +33,16 @@ struct exchange {
 	size_t sums[TEXTS];
 };
 
-/*
- * The ring is full, or empty: stay away from it for the time of some messages, for each look takes its cache
- * line from the other side; after some looks, let the other side run where it has to have this processor.
- */
+/* The ring is full, or empty: spin, and at length let the other side run where it has to have this
+ * processor. Longer pauses between two looks were tried: all peers become slower. */
 static void wait_a_little(int *looks)
 {
 	if (++*looks == LOOKS) {
 		*looks = 0;
 		sched_yield();
-		return;
 	}
 #if defined(__x86_64__) || defined(__i386__)
-	for (int i = 0; i < PAUSES; i++)
-		__builtin_ia32_pause();
+	__builtin_ia32_pause();
 #endif
 }
 
