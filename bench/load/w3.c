@@ -63,7 +63,7 @@ void w3(struct load *load)
 	const size_t bytes = objects_of(load) * OBJECT;
 	peer_t peer;
 
-	load_touch((size_t)load->threads * bytes * 3 / 2);
+	load_touch((size_t)load->threads * bytes * 2);
 	peer_open(&peer, load->threads, bytes);
 	load->shared = &peer;
 	load_add(load, "rss_kib", 0); /* set by work() */

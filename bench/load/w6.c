@@ -77,7 +77,7 @@ void w6(struct load *load)
 		requested += table[i % TABLE];
 		rounded += (table[i % TABLE] + 7) / 8 * 8;
 	}
-	load_touch((size_t)load->threads * rounded * 5 / 4);
+	load_touch((size_t)load->threads * rounded * 2);
 	peer_open(&peer, load->threads, rounded);
 	load->shared = &peer;
 	load_add(load, "peak_rss_kib", 0);
