@@ -5,8 +5,9 @@
  *	bench_PEER WORKLOAD [--threads N] [--quick] [--rounds N]	prints one line of JSON
  *	bench_PEER --list			prints the workloads, and thread counts that make sense
  *
- * --quick does about a tenth. --rounds sets how often the measured part is repeated (for w3, w4, w6 and w8:
- * the number of objects, pairs or messages): for counting instructions, as the difference of two runs.
+ * --quick does about a tenth. --rounds sets how often the measured part is repeated (for w3, w4,
+ * w6 and w8: the number of objects, pairs or messages): for counting instructions, as the
+ * difference of two runs.
  */
 #include "workload.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Counts the instructions that a program executes outside the kernel, in all its threads, one step at a
- * time: for machines without performance counters. A few hundred thousand a second. valgrind's count would
- * be another program's: herd allocates out of line where valgrind watches.
+ * Counts the instructions that a program executes outside the kernel, in all its threads, one
+ * step at a time: for machines without performance counters. A few hundred thousand a second.
+ * valgrind's count would be another program's: herd allocates out of line where valgrind watches.
  *
  *	bench_steps PROGRAM [ARGUMENT ...]	prints the number; the program's own output goes to stderr
  */

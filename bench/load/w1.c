@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * W1, hot: 8 to 256 bytes into warm memory, the first word written, everything freed after every 10,000.
+ * W1, hot: 8 to 256 bytes into warm memory, the first word written, everything freed after every
+ * 10,000.
  *
- * The size is a constant, as it is where a program allocates its structures: one loop for each of six
- * sizes, and the mean of them is the figure. `table_ns` is the same with sizes that are known only at run
- * time: they come from a table.
+ * The size is a constant, as it is where a program allocates its structures: one loop for each of
+ * six sizes, and the mean of them is the figure. `table_ns` is the same with sizes that are known
+ * only at run time: they come from a table.
  */
 #include "workload.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * W2, list: 1M nodes of 16 bytes, linked by all threads together, each its own list; freed after each
- * round.
+ * W2, list: 1M nodes of 16 bytes, linked by all threads together, each its own list; freed after
+ * each round.
  */
 #include "workload.h"
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * W3, cold: 1 GiB filled with objects of 64 bytes, from nothing, by all threads together. Page faults are
- * most of it.
+ * W3, cold: 1 GiB filled with objects of 64 bytes, from nothing, by all threads together. Page
+ * faults are most of it.
  *
- * For a limit, `memset_ns` is the floor: the time, for each 64 bytes, to write to all of such memory.
+ * For a limit, `memset_ns` is the floor: the time, for each 64 bytes, to write to all of such
+ * memory.
  */
 #include "workload.h"
 

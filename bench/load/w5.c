@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * W5, phases: 200 phases; in each, every thread checks an arena out, allocates 100,000 objects of 8 to 256
- * bytes and puts it back, then everything is freed. The threads live throughout.
+ * W5, phases: 200 phases; in each, every thread checks an arena out, allocates 100,000 objects of
+ * 8 to 256 bytes and puts it back, then everything is freed. The threads live throughout.
  *
  * The first two phases warm up. `steady_faults` are the page faults of all others together.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * W6, mixed and cold: 5M objects a thread from nothing; 90 % of 16 to 64 bytes, 9 % up to 1 KiB, 1 % of 4 to
- * 64 KiB. Beside the time, the memory that it takes against the bytes asked for: so of large objects one word
- * is written in each 4 KiB.
+ * W6, mixed and cold: 5M objects a thread from nothing; 90 % of 16 to 64 bytes, 9 % up to 1 KiB,
+ * 1 % of 4 to 64 KiB. Beside the time, the memory that it takes against the bytes asked for: so
+ * of large objects one word is written in each 4 KiB.
  */
 #include "workload.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * W7, bulk free: what a reset takes after 1M and after 10M objects of 32 bytes. The figure is that of 10M:
- * the median of several resets; `first_us_*` are the first ones, of memory that is fresh.
+ * W7, bulk free: what a reset takes after 1M and after 10M objects of 32 bytes. The figure is
+ * that of 10M: the median of several resets; `first_us_*` are the first ones, of memory that is
+ * fresh.
  */
 #include "workload.h"
 

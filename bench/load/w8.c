@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * W8, hand-over: a producer copies strings of 24 bytes, the NUL included, into its arena and hands them to a
- * consumer through a bounded ring of 1,024 pointers; the consumer reads every byte. Done twice, with a reset
- * between; the second time, in memory that is hot, counts.
+ * W8, hand-over: a producer copies strings of 24 bytes, the NUL included, into its arena and
+ * hands them to a consumer through a bounded ring of 1,024 pointers; the consumer reads every
+ * byte. Done twice, with a reset between; the second time, in memory that is hot, counts.
  */
 #include "workload.h"
 
@@ -16,10 +16,10 @@
 #define BATCH ((size_t)64)
 
 /*
- * A ring for one producer and one consumer. Each side keeps what it saw last of the other's count, and looks
- * again only when the ring seems full or empty; then it waits for BATCH places or messages. Without that, the
- * faster side does each message in step with the slower one, two cache lines travel for each, and whoever
- * allocates fastest looks slowest.
+ * A ring for one producer and one consumer. Each side keeps what it saw last of the other's
+ * count, and looks again only when the ring seems full or empty; then it waits for BATCH places
+ * or messages. Without that, the faster side does each message in step with the slower one, two
+ * cache lines travel for each, and whoever allocates fastest looks slowest.
  */
 struct ring {
 	size_t put __attribute__((aligned(64))); /* written by the producer */

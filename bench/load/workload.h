@@ -16,10 +16,11 @@
  *	char *peer_string(peer_arena_t *, const char *, size_t)	a copy of n bytes, and a NUL
  *	void peer_reset(peer_t *)	frees everything of all arenas; all are put back
  *
- * or, in place of the last one, PEER_RESETS_BY_OWNER and peer_reset_own(peer_t *, int thread), where what
- * a thread allocated is freed best, or only, by itself. PEER_FREES_ONE and peer_free_last(peer_arena_t *):
- * an allocator without a pool, whose pair of get and put is a malloc and a free. PEER_FLOOR and
- * peer_floor(peer_t *, int thread, size_t bytes): a limit, which can also write to all of its memory.
+ * or, in place of the last one, PEER_RESETS_BY_OWNER and peer_reset_own(peer_t *, int thread),
+ * where what a thread allocated is freed best, or only, by itself. PEER_FREES_ONE and
+ * peer_free_last(peer_arena_t *): an allocator without a pool, whose pair of get and put is a
+ * malloc and a free. PEER_FLOOR and peer_floor(peer_t *, int thread, size_t bytes): a limit,
+ * which can also write to all of its memory.
  *
  * No peer runs out of memory; where one did, the write to what it returned would end the process.
  */
@@ -34,8 +35,9 @@
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 
 /*
- * Write the first word of an allocation. The compiler has to take it that somebody reads what is there,
- * and that the arena itself changed meanwhile, as it must where the program does anything else.
+ * Write the first word of an allocation. The compiler has to take it that somebody reads what is
+ * there, and that the arena itself changed meanwhile, as it must where the program does anything
+ * else.
  */
 static ALWAYS_INLINE void use(void *memory, size_t word)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The limit: a bare, inlined bump over one region for each thread, which is as large as the workload needs.
- * There is no pool: a thread's arena is its own. Nothing can be faster and still hand out distinct memory.
- * LIMIT_ADVICE says which pages the region has.
+ * The limit: a bare, inlined bump over one region for each thread, which is as large as the
+ * workload needs. There is no pool: a thread's arena is its own. Nothing can be faster and still
+ * hand out distinct memory. LIMIT_ADVICE says which pages the region has.
  */
 #ifndef PEER_LIMIT_H
 #define PEER_LIMIT_H

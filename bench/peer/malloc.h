@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * malloc and free, of whichever library the program is linked with; its name is PEER_NAME, from the build.
+ * malloc and free, of whichever library the program is linked with; its name is PEER_NAME, from
+ * the build.
  *
- * What a thread allocated is chained by a word in front of it, and the thread itself frees it, object by
- * object, at the end of a phase.
+ * What a thread allocated is chained by a word in front of it, and the thread itself frees it,
+ * object by object, at the end of a phase.
  */
 #ifndef PEER_MALLOC_H
 #define PEER_MALLOC_H

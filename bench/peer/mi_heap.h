@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mimalloc's heaps. A heap belongs to the thread that made it: no other one may allocate from it, so there is
- * no pool to check one out of, and each thread destroys its own at the end of a phase.
+ * mimalloc's heaps. A heap belongs to the thread that made it: no other one may allocate from it,
+ * so there is no pool to check one out of, and each thread destroys its own at the end of a
+ * phase.
  */
 #ifndef PEER_MI_HEAP_H
 #define PEER_MI_HEAP_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pool for arenas that come without one: a mutex and a vector. An adapter that includes it gives
+ * The pool for arenas that come without one: a mutex and a vector. An adapter that includes it
+ * gives
  *
  *	peer_arena_t *arena_new(void), void arena_free(peer_arena_t *), void arena_reset(peer_arena_t *)
  */
