@@ -29,7 +29,7 @@ __attribute__((noreturn)) static void run(char **argv)
 	die(argv[0]);
 }
 
-/* What a thread that stopped is told when it goes on: the signal, unless the stop is of our making. */
+/* What a thread that stopped is told when it goes on: the signal, unless the stop is ours. */
 static int signal_for(int status)
 {
 	const int signal = WSTOPSIG(status);

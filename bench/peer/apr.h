@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Pools of the Apache Portable Runtime; each has its own allocator, so that threads share nothing. */
+/* Pools of the Apache Portable Runtime; each has an allocator of its own. */
 #ifndef PEER_APR_H
 #define PEER_APR_H
 
