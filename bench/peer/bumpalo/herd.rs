@@ -53,10 +53,17 @@ impl Member<'_> {
         self.bump.alloc_layout(layout).as_ptr()
     }
 
-    /// A copy of `text`, valid as long.
+    /// A copy of `text` and a NUL, valid as long.
     #[inline(always)]
     pub fn string(&self, text: &[u8]) -> *mut u8 {
-        self.bump.alloc_slice_copy(text).as_mut_ptr()
+        // SAFETY: 1 is a power of two; the copy is as large as what is written to it.
+        unsafe {
+            let layout = Layout::from_size_align_unchecked(text.len() + 1, 1);
+            let copy = self.bump.alloc_layout(layout).as_ptr();
+            copy.copy_from_nonoverlapping(text.as_ptr(), text.len());
+            copy.add(text.len()).write(0);
+            copy
+        }
     }
 }
 

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: MIT
-//! What a workload may use: clocks, page faults, memory held, pinned threads that go in rounds, random
-//! sizes. The same as bench/load/load.h, in Rust.
+//! What the workloads stand on, as bench/load/load.h has it: threads that are pinned and meet at
+//! barriers, clocks, page faults, resident memory, and random numbers.
 
 use std::arch::asm;
 use std::mem::{size_of, zeroed};
 use std::os::raw::{c_int, c_long};
-use std::sync::Barrier;
+use std::sync::{Barrier, Mutex};
 
 const CLOCK_MONOTONIC: c_int = 1;
 const CLOCK_PROCESS_CPUTIME_ID: c_int = 2;
 const RUSAGE_SELF: c_int = 0;
+const PROT_READ_WRITE: c_int = 1 | 2;
+const MAP_PRIVATE_ANONYMOUS_NORESERVE: c_int = 0x02 | 0x20 | 0x4000;
+const MADV_HUGEPAGE: c_int = 14;
+const PAGE: usize = 4096;
 const CPU_WORDS: usize = 1024 / 64;
 
 #[repr(C)]
@@ -22,8 +26,7 @@ struct Timespec {
 #[repr(C)]
 struct Rusage {
     times: [c_long; 4],
-    max_rss: c_long,
-    shared_sizes: [c_long; 3],
+    sizes: [c_long; 4],
     minor_faults: c_long,
     major_faults: c_long,
     rest: [c_long; 8],
@@ -32,6 +35,12 @@ struct Rusage {
 extern "C" {
     fn clock_gettime(clock: c_int, time: *mut Timespec) -> c_int;
     fn getrusage(who: c_int, usage: *mut Rusage) -> c_int;
+    fn fork() -> c_int;
+    fn waitpid(pid: c_int, status: *mut c_int, options: c_int) -> c_int;
+    fn _exit(status: c_int) -> !;
+    fn mmap(at: *mut u8, size: usize, access: c_int, flags: c_int, file: c_int, offset: c_long)
+        -> *mut u8;
+    fn madvise(start: *mut u8, size: usize, advice: c_int) -> c_int;
     fn sched_getaffinity(pid: c_int, size: usize, mask: *mut u64) -> c_int;
     fn sched_setaffinity(pid: c_int, size: usize, mask: *const u64) -> c_int;
 }
@@ -43,51 +52,62 @@ fn clock(which: c_int) -> f64 {
     time.seconds as f64 * 1e9 + time.nanoseconds as f64
 }
 
-fn usage() -> Rusage {
+fn faults_now() -> f64 {
     // SAFETY: all members are integers, and the structure is the system's.
-    unsafe {
+    let usage = unsafe {
         let mut usage: Rusage = zeroed();
         getrusage(RUSAGE_SELF, &mut usage);
         usage
-    }
+    };
+    (usage.minor_faults + usage.major_faults) as f64
 }
 
-/// The most memory that the process ever held, in KiB.
-pub fn peak_rss_kib() -> f64 {
-    usage().max_rss as f64
+/// Nanoseconds.
+pub fn now() -> f64 {
+    clock(CLOCK_MONOTONIC)
 }
 
-/// A point in time: what happened since an earlier one is their difference.
-#[derive(Clone, Copy)]
-pub struct Moment {
-    pub wall_ns: f64,
-    pub cpu_ns: f64,
-    pub faults: f64,
+fn status_kib(name: &str) -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.and_then(|text| text.split_whitespace().next()?.parse().ok()).unwrap_or(0.0)
 }
 
-impl Moment {
-    pub fn now() -> Self {
-        let usage = usage();
-        Moment {
-            faults: (usage.minor_faults + usage.major_faults) as f64,
-            cpu_ns: clock(CLOCK_PROCESS_CPUTIME_ID),
-            wall_ns: clock(CLOCK_MONOTONIC),
+pub fn rss_kib() -> f64 {
+    status_kib("VmRSS")
+}
+
+pub fn rss_highest_kib() -> f64 {
+    status_kib("VmHWM")
+}
+
+/// Sees to it that the machine has `bytes` of free memory that was touched lately: where it is a virtual
+/// one, the first touch of each page costs its host much more than the page fault. In a child, so that
+/// the highest resident size of this process does not count it.
+pub fn touch(bytes: usize) {
+    // SAFETY: no thread was started yet; the child only maps memory, writes to it and ends.
+    unsafe {
+        let child = fork();
+        if child == 0 {
+            let flags = MAP_PRIVATE_ANONYMOUS_NORESERVE;
+            let memory = mmap(std::ptr::null_mut(), bytes, PROT_READ_WRITE, flags, -1, 0);
+            if memory as isize == -1 {
+                _exit(1);
+            }
+            madvise(memory, bytes, MADV_HUGEPAGE);
+            for at in (0..bytes).step_by(PAGE) {
+                memory.add(at).write_volatile(1);
+            }
+            _exit(0);
         }
-    }
-
-    pub fn elapsed(self) -> Self {
-        let wall_ns = clock(CLOCK_MONOTONIC);
-        let now = Moment::now();
-        Moment {
-            wall_ns: wall_ns - self.wall_ns,
-            cpu_ns: now.cpu_ns - self.cpu_ns,
-            faults: now.faults - self.faults,
+        if child > 0 {
+            waitpid(child, std::ptr::null_mut(), 0);
         }
     }
 }
 
 /// Keeps the calling thread on the n-th processor that the process may use, round and round.
-pub fn pin(number: usize) {
+fn pin(number: usize) {
     let mut allowed = [0u64; CPU_WORDS];
     let mut one = [0u64; CPU_WORDS];
     let size = size_of::<[u64; CPU_WORDS]>();
@@ -103,6 +123,75 @@ pub fn pin(number: usize) {
     unsafe { sched_setaffinity(0, size, one.as_ptr()) };
 }
 
+/// The measured part: times in ns, of all threads together where it is processor time.
+#[derive(Clone, Copy, Default)]
+pub struct Measured {
+    pub wall: f64,
+    pub cpu: f64,
+    pub faults: f64,
+    pub rss_before: f64,
+}
+
+/// The threads of a run.
+pub struct Team {
+    barrier: Barrier,
+    measured: Mutex<Measured>,
+}
+
+impl Team {
+    /// Runs `work(team, number)` in new threads, thread n pinned to the n-th allowed processor, round and
+    /// round; returns what they measured between begin() and end().
+    pub fn run(threads: usize, work: impl Fn(&Team, usize) + Sync) -> Measured {
+        let team =
+            Team { barrier: Barrier::new(threads), measured: Mutex::new(Measured::default()) };
+        std::thread::scope(|scope| {
+            for number in 0..threads {
+                let (team, work) = (&team, &work);
+                scope.spawn(move || {
+                    pin(number);
+                    team.meet();
+                    work(team, number);
+                    team.meet(); // no thread ends while another one measures
+                });
+            }
+        });
+        team.measured()
+    }
+
+    /// Waits for all threads.
+    pub fn meet(&self) {
+        self.barrier.wait();
+    }
+
+    pub fn measured(&self) -> Measured {
+        *self.measured.lock().expect("no thread ends early")
+    }
+
+    /// Every thread calls this where the measured part begins, and end() where it ends.
+    pub fn begin(&self, number: usize) {
+        self.meet();
+        if number == 0 {
+            let mut measured = self.measured.lock().expect("no thread ends early");
+            measured.rss_before = rss_kib();
+            measured.faults = faults_now();
+            measured.cpu = clock(CLOCK_PROCESS_CPUTIME_ID);
+            measured.wall = now();
+        }
+        self.meet();
+    }
+
+    pub fn end(&self, number: usize) {
+        self.meet();
+        if number == 0 {
+            let mut measured = self.measured.lock().expect("no thread ends early");
+            measured.wall = now() - measured.wall;
+            measured.cpu = clock(CLOCK_PROCESS_CPUTIME_ID) - measured.cpu;
+            measured.faults = faults_now() - measured.faults;
+        }
+        self.meet();
+    }
+}
+
 /// Keeps the compiler from removing what was written behind `pointer`, at no instruction's cost. (The
 /// standard library's black_box is younger than Debian 12's compiler, and goes through the stack.)
 #[inline(always)]
@@ -112,72 +201,26 @@ pub fn keep<T>(pointer: *mut T) -> *mut T {
     pointer
 }
 
-/// A fast generator (xorshift with a multiplication) that gives the same numbers on every machine.
+/// Random numbers, the same in every run and for every peer: splitmix64.
 pub struct Random(u64);
 
 impl Random {
-    pub fn new(seed: u64) -> Self {
-        Random(seed)
+    pub fn new() -> Self {
+        Random(1)
     }
 
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    /// From `least` to `most`, both included.
-    pub fn between(&mut self, least: u64, most: u64) -> u64 {
-        least + self.next() % (most - least + 1)
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
     }
 }
 
-/// Threads that go in rounds: all begin a round together, and `between` follows when all are done.
-pub struct Rounds {
-    pub threads: usize,
-    /// Rounds before the measured ones.
-    pub warm: usize,
-    pub measured: usize,
-}
-
-impl Rounds {
-    /// Runs `work(thread, round)` on pinned threads, and `between(round)` on the caller's after each
-    /// round; returns what the measured rounds took.
-    pub fn run(
-        &self,
-        work: impl Fn(usize, usize) + Sync,
-        mut between: impl FnMut(usize),
-    ) -> Moment {
-        let barrier = Barrier::new(self.threads + 1);
-        let rounds = self.warm + self.measured;
-        std::thread::scope(|scope| {
-            for thread in 0..self.threads {
-                let (barrier, work) = (&barrier, &work);
-                scope.spawn(move || {
-                    pin(thread);
-                    barrier.wait();
-                    for round in 0..rounds {
-                        barrier.wait();
-                        work(thread, round);
-                        barrier.wait();
-                    }
-                    barrier.wait();
-                });
-            }
-            barrier.wait();
-            let mut start = Moment::now();
-            for round in 0..rounds {
-                if round == self.warm {
-                    start = Moment::now();
-                }
-                barrier.wait();
-                barrier.wait();
-                between(round);
-            }
-            let took = start.elapsed();
-            barrier.wait(); // a thread's end takes faults and time of its own
-            took
-        })
-    }
+/// A table of sizes from `least` to `most`, evenly spread.
+pub fn sizes(count: usize, least: u32, most: u32) -> Vec<u32> {
+    let mut random = Random::new();
+    let spread = u64::from(most - least + 1);
+    (0..count).map(|_| least + (random.next() % spread) as u32).collect()
 }

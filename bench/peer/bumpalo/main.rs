@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: MIT
 //! The workloads of bench/load over bumpalo and a mutex-and-vector herd of it. The command line is that
-//! of every peer:
+//! of every peer, described in bench/load/main.c:
 //!
-//!     bench_bumpalo WORKLOAD [--threads N] [--quick] [--items N]
+//!     bench_bumpalo WORKLOAD [--threads N] [--quick] [--rounds N]
 //!     bench_bumpalo --list
 
 mod herd;
 mod load;
+mod ring;
 mod work;
 
 use std::process::exit;
 use work::{Options, Sample, Workload, WORKLOADS};
 
-const USAGE: &str = "usage: bench_bumpalo WORKLOAD [--threads N] [--quick] [--items N] | --list";
+const USAGE: &str = "usage: bench_bumpalo WORKLOAD [--threads N] [--quick] [--rounds N] | --list";
 
 fn refuse(problem: &str) -> ! {
     eprintln!("{problem}\n{USAGE}");
@@ -20,7 +21,7 @@ fn refuse(problem: &str) -> ! {
 }
 
 fn list() {
-    for workload in &WORKLOADS {
+    for workload in WORKLOADS.iter().filter(|workload| !workload.threads.is_empty()) {
         let threads: Vec<String> = workload.threads.iter().map(usize::to_string).collect();
         println!("{} {}", workload.name, threads.join(","));
     }
@@ -39,14 +40,17 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> (&'static Workload, Opt
         .iter()
         .find(|workload| workload.name == name)
         .unwrap_or_else(|| refuse(&format!("{name}: no such workload")));
-    let mut options = Options { threads: workload.threads[0], quick: false, items: None };
+    let mut options = Options { threads: workload.usual_threads, quick: false, rounds: None };
     while let Some(option) = arguments.next() {
         match option.as_str() {
             "--threads" => options.threads = number(&mut arguments, &option),
-            "--items" => options.items = Some(number(&mut arguments, &option)),
+            "--rounds" => options.rounds = Some(number(&mut arguments, &option)),
             "--quick" => options.quick = true,
             _ => refuse(&format!("{option}: unknown")),
         }
+    }
+    if options.threads != workload.usual_threads && !workload.any_threads {
+        refuse(&format!("{name}: with {} threads only", workload.usual_threads));
     }
     (workload, options)
 }

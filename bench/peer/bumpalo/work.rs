@@ -1,107 +1,192 @@
 // SPDX-License-Identifier: MIT
-//! The workloads, loop for loop those of bench/load/w1.c to w8.c.
+//! The workloads, loop for loop those of bench/load/w1.c to w8.c; what they are for stands there.
 
 use crate::herd::{Herd, Member};
-use crate::load::{keep, peak_rss_kib, Moment, Random, Rounds};
-use std::hint::spin_loop;
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use crate::load::{self, keep, Measured, Random, Team};
+use crate::ring::{Ring, Side};
+use std::mem::size_of;
+use std::sync::Mutex;
 
 /// What the command line asks for.
 #[derive(Clone, Copy)]
 pub struct Options {
     pub threads: usize,
     pub quick: bool,
-    /// Items in all, where --items says so.
-    pub items: Option<usize>,
+    /// How often the measured part is repeated, where --rounds says so.
+    pub rounds: Option<usize>,
 }
 
 impl Options {
-    /// How often to do what takes `each` items, where a full sample does it `full` times.
-    fn times(self, full: usize, each: usize) -> usize {
-        match self.items {
-            Some(items) => (items / each).max(1),
-            None if self.quick => (full / 10).max(1),
-            None => full,
-        }
+    /// `full`, or a tenth of it with --quick; or what --rounds says.
+    fn rounds(self, full: usize) -> usize {
+        self.rounds.unwrap_or(if self.quick { full / 10 } else { full })
     }
 }
+
+type Extra = (String, f64);
 
 /// What one sample found.
 pub struct Sample {
     pub unit: &'static str,
     pub value: f64,
     pub items: usize,
-    pub extra: Vec<(&'static str, f64)>,
+    pub extra: Vec<Extra>,
 }
 
 impl Sample {
-    fn new(unit: &'static str, took: Moment, items: usize) -> Self {
+    fn new(unit: &'static str, measured: Measured, items: usize) -> Self {
         let each = |ns: f64| ns / items as f64;
         let extra = vec![
-            ("faults", took.faults),
-            ("cpu_ns", each(took.cpu_ns)),
-            ("peak_rss_kib", peak_rss_kib()),
+            ("cpu_ns".into(), each(measured.cpu)),
+            ("faults".into(), measured.faults),
         ];
-        Sample { unit, value: each(took.wall_ns), items, extra }
+        Sample { unit, value: each(measured.wall), items, extra }
     }
 
-    fn with(mut self, name: &'static str, value: f64) -> Self {
-        self.extra.push((name, value));
+    fn with(mut self, name: &str, value: f64) -> Self {
+        self.extra.push((name.into(), value));
         self
     }
 }
 
 pub struct Workload {
     pub name: &'static str,
-    pub threads: &'static [usize],
     pub run: fn(Options) -> Sample,
+    /// To run it with; empty: it is not listed.
+    pub threads: &'static [usize],
+    pub usual_threads: usize,
+    pub any_threads: bool,
 }
 
-pub const WORKLOADS: [Workload; 8] = [
-    Workload { name: "w1", threads: &[1], run: hot },
-    Workload { name: "w2", threads: &[1, 2, 4], run: lists },
-    Workload { name: "w3", threads: &[1, 2], run: cold },
-    Workload { name: "w4", threads: &[1, 2, 4, 8, 16], run: checkouts },
-    Workload { name: "w5", threads: &[4], run: phases },
-    Workload { name: "w6", threads: &[1, 2], run: mixed },
-    Workload { name: "w7", threads: &[1], run: bulk_free },
-    Workload { name: "w8", threads: &[2], run: hand_over },
+#[rustfmt::skip]
+pub const WORKLOADS: [Workload; 9] = [
+    Workload { name: "w1", run: w1, threads: &[1], usual_threads: 1, any_threads: false },
+    Workload { name: "w1-table", run: w1_table, threads: &[], usual_threads: 1, any_threads: false },
+    Workload { name: "w2", run: w2, threads: &[1, 2, 4], usual_threads: 1, any_threads: true },
+    Workload { name: "w3", run: w3, threads: &[1, 2], usual_threads: 1, any_threads: true },
+    Workload { name: "w4", run: w4, threads: &[1, 2, 4, 8, 16], usual_threads: 1, any_threads: true },
+    Workload { name: "w5", run: w5, threads: &[1, 2, 4], usual_threads: 4, any_threads: true },
+    Workload { name: "w6", run: w6, threads: &[1, 2], usual_threads: 1, any_threads: true },
+    Workload { name: "w7", run: w7, threads: &[1], usual_threads: 1, any_threads: false },
+    Workload { name: "w8", run: w8, threads: &[2], usual_threads: 2, any_threads: false },
 ];
 
-/// Allocates, and writes the first word where the compiler can't leave it out.
+/// Allocates, and writes the first word.
 #[inline(always)]
-fn touch(member: &Member<'_>, size: usize, word: usize) -> *mut usize {
+fn allocate(member: &Member<'_>, size: usize, word: usize) {
     let memory = member.alloc(size).cast::<usize>();
     // SAFETY: aligned to 8, and no size is less than a word.
     unsafe { memory.write(word) };
-    keep(memory)
+    keep(memory);
 }
 
-fn table(count: usize, seed: u64, size: impl Fn(&mut Random) -> u64) -> Vec<u32> {
-    let mut random = Random::new(seed);
-    (0..count).map(|_| size(&mut random) as u32).collect()
+/// A phase is over: all threads come here when their arenas are back.
+fn phase_end(team: &Team, number: usize, herd: &Herd) {
+    team.meet();
+    if number == 0 {
+        herd.reset();
+    }
+    team.meet();
 }
 
-/// W1: sizes of 8 to 256 bytes in warm memory.
-fn hot(options: Options) -> Sample {
-    const PHASE: usize = 10_000;
-    let sizes = table(PHASE, 1, |random| random.between(8, 256));
+// --- W1: hot ---------------------------------------------------------------------------------------
+
+const W1_ALLOCATIONS: usize = 10_000;
+const W1_WARM_ROUNDS: usize = 3;
+const W1_LOOPS: [(&str, fn(&Member<'_>)); 6] = [
+    ("ns_8", w1_loop::<8>),
+    ("ns_16", w1_loop::<16>),
+    ("ns_32", w1_loop::<32>),
+    ("ns_64", w1_loop::<64>),
+    ("ns_128", w1_loop::<128>),
+    ("ns_256", w1_loop::<256>),
+];
+
+#[inline(never)]
+fn w1_loop<const SIZE: usize>(member: &Member<'_>) {
+    for i in 0..W1_ALLOCATIONS {
+        allocate(member, SIZE, i);
+    }
+}
+
+#[inline(never)]
+fn w1_loop_table(member: &Member<'_>, table: &[u32; W1_ALLOCATIONS]) {
+    for (i, size) in table.iter().enumerate() {
+        allocate(member, *size as usize, i);
+    }
+}
+
+fn w1_repeat(team: &Team, herd: &Herd, rounds: usize, body: &dyn Fn(&Member<'_>)) {
+    for _ in 0..rounds {
+        let member = herd.get();
+        body(&member);
+        drop(member);
+        phase_end(team, 0, herd);
+    }
+}
+
+fn w1_measure(team: &Team, herd: &Herd, rounds: usize, body: &dyn Fn(&Member<'_>)) -> f64 {
+    w1_repeat(team, herd, W1_WARM_ROUNDS, body);
+    let before = load::now();
+    w1_repeat(team, herd, rounds, body);
+    (load::now() - before) / (rounds * W1_ALLOCATIONS) as f64
+}
+
+fn w1_sizes() -> Box<[u32; W1_ALLOCATIONS]> {
+    let sizes = load::sizes(W1_ALLOCATIONS, 8, 256).into_boxed_slice();
+    sizes.try_into().expect("as many as were asked for")
+}
+
+/// The mean of `times`, which become figures of their own.
+fn w1_sample(times: Vec<Extra>, measured: Measured, rounds: usize) -> Sample {
+    let items = times.len() * W1_ALLOCATIONS * rounds;
+    let all = items + times.len() * W1_ALLOCATIONS * W1_WARM_ROUNDS;
+    let value = times.iter().map(|(_, ns)| ns).sum::<f64>() / times.len() as f64;
+    Sample { unit: "ns/allocation", value, items, extra: times }
+        .with("cpu_ns", measured.cpu / all as f64)
+        .with("faults", measured.faults)
+}
+
+fn w1(options: Options) -> Sample {
     let herd = Herd::new();
-    let times = options.times(10_000, PHASE);
-    let phases = |count: usize| {
-        for _ in 0..count {
-            let member = herd.get();
-            for (i, size) in sizes.iter().enumerate() {
-                touch(&member, *size as usize, i);
-            }
-            drop(member);
-            herd.reset();
-        }
-    };
-    let rounds = Rounds { threads: 1, warm: 1, measured: 1 };
-    let took = rounds.run(|_, round| phases(if round == 0 { 10 } else { times }), |_| ());
-    Sample::new("ns/allocation", took, times * PHASE)
+    let table = w1_sizes();
+    let rounds = options.rounds(1000);
+    let found = Mutex::new((Vec::new(), 0.0));
+    let measured = Team::run(1, |team, _| {
+        team.begin(0);
+        let times = W1_LOOPS
+            .iter()
+            .map(|(name, body)| (name.to_string(), w1_measure(team, &herd, rounds, body)))
+            .collect();
+        team.end(0);
+        let from_table = |member: &Member<'_>| w1_loop_table(member, &table);
+        let table_ns = w1_measure(team, &herd, rounds, &from_table);
+        *found.lock().expect("one thread") = (times, table_ns);
+    });
+    let (times, table_ns) = found.into_inner().expect("one thread");
+    w1_sample(times, measured, rounds).with("table_ns", table_ns)
 }
+
+/// With the table alone: for whoever counts instructions.
+fn w1_table(options: Options) -> Sample {
+    let herd = Herd::new();
+    let table = w1_sizes();
+    let rounds = options.rounds(1000);
+    let found = Mutex::new(0.0);
+    let measured = Team::run(1, |team, _| {
+        team.begin(0);
+        let from_table = |member: &Member<'_>| w1_loop_table(member, &table);
+        *found.lock().expect("one thread") = w1_measure(team, &herd, rounds, &from_table);
+        team.end(0);
+    });
+    let ns = found.into_inner().expect("one thread");
+    w1_sample(vec![("ns_table".into(), ns)], measured, rounds)
+}
+
+// --- W2: list --------------------------------------------------------------------------------------
+
+const W2_NODES: usize = 1_000_000;
+const W2_WARM_ROUNDS: usize = 3;
 
 #[repr(C)]
 struct Node {
@@ -109,233 +194,302 @@ struct Node {
     value: usize,
 }
 
-/// W2: a list a thread, of a million nodes in all, reset each round.
-fn lists(options: Options) -> Sample {
-    const NODES: usize = 1_000_000;
-    let herd = Herd::new();
-    let share = NODES / options.threads;
-    let rounds =
-        Rounds { threads: options.threads, warm: 3, measured: options.times(100, NODES) };
-    let build = |_, _| {
-        let member = herd.get();
-        let mut head: *mut Node = std::ptr::null_mut();
-        for value in 0..share {
-            let node = member.alloc(std::mem::size_of::<Node>()).cast::<Node>();
-            // SAFETY: room for a node, aligned to 8.
-            unsafe { node.write(Node { next: head, value }) };
-            head = keep(node);
-        }
-    };
-    let took = rounds.run(build, |_| herd.reset());
-    Sample::new("ns/node", took, rounds.measured * share * options.threads)
+#[inline(never)]
+fn w2_list(member: &Member<'_>, nodes: usize) -> *mut Node {
+    let mut list = std::ptr::null_mut();
+    for value in 0..nodes {
+        let node = member.alloc(size_of::<Node>()).cast::<Node>();
+        // SAFETY: room for a node, aligned to 8.
+        unsafe { node.write(Node { next: list, value }) };
+        list = keep(node);
+    }
+    list
 }
 
-/// W3: 1 GiB of objects of 64 bytes, from nothing.
-fn cold(options: Options) -> Sample {
-    const OBJECT: usize = 64;
-    const UNIT: usize = (100 << 20) / OBJECT;
-    let herd = Herd::new();
-    let full = (1 << 30) / OBJECT;
-    let share = options.items.unwrap_or(if options.quick { UNIT } else { full }) / options.threads;
-    let rounds = Rounds { threads: options.threads, warm: 0, measured: 1 };
-    let fill = |_, _| {
+fn w2_rounds(team: &Team, number: usize, herd: &Herd, nodes: usize, rounds: usize) {
+    for _ in 0..rounds {
         let member = herd.get();
-        for i in 0..share {
-            touch(&member, OBJECT, i);
-        }
-    };
-    let took = rounds.run(fill, |_| ());
-    let items = share * options.threads;
-    Sample::new("ns/object", took, items).with("requested_kib", (items * OBJECT / 1024) as f64)
+        let list = w2_list(&member, nodes);
+        // SAFETY: the list has nodes, and the herd was not reset.
+        assert_eq!(unsafe { (*list).value }, nodes - 1);
+        drop(member);
+        phase_end(team, number, herd);
+    }
 }
 
-/// W4: check out, allocate 32 bytes, put back.
-fn checkouts(options: Options) -> Sample {
+fn w2(options: Options) -> Sample {
     let herd = Herd::new();
-    let share = options.times(3_000_000, 1) / options.threads;
-    let rounds = Rounds { threads: options.threads, warm: 1, measured: 1 };
-    let pairs = |_, _| {
-        for i in 0..share {
-            touch(&herd.get(), 32, i);
-        }
-    };
-    let took = rounds.run(pairs, |round| {
-        if round == 0 {
-            herd.reset();
+    let nodes = W2_NODES / options.threads;
+    let rounds = options.rounds(100);
+    let measured = Team::run(options.threads, |team, number| {
+        w2_rounds(team, number, &herd, nodes, W2_WARM_ROUNDS);
+        team.begin(number);
+        w2_rounds(team, number, &herd, nodes, rounds);
+        team.end(number);
+    });
+    Sample::new("ns/node", measured, nodes * options.threads * rounds)
+}
+
+// --- W3: cold --------------------------------------------------------------------------------------
+
+const W3_BYTES: usize = 1 << 30;
+const W3_OBJECT: usize = 64;
+
+#[inline(never)]
+fn w3_fill(member: &Member<'_>, objects: usize) {
+    for i in 0..objects {
+        allocate(member, W3_OBJECT, i);
+    }
+}
+
+fn w3(options: Options) -> Sample {
+    let objects = options.rounds(W3_BYTES / W3_OBJECT) / options.threads;
+    let bytes = options.threads * objects * W3_OBJECT;
+    let rss = Mutex::new(0.0);
+    load::touch(bytes * 3 / 2);
+    let herd = Herd::new();
+    let measured = Team::run(options.threads, |team, number| {
+        team.begin(number);
+        w3_fill(&herd.get(), objects);
+        team.end(number);
+        if number == 0 {
+            *rss.lock().expect("one thread") = load::rss_kib() - team.measured().rss_before;
         }
     });
-    Sample::new("ns/pair", took, share * options.threads)
+    Sample::new("ns/object", measured, objects * options.threads)
+        .with("rss_kib", rss.into_inner().expect("one thread"))
+        .with("requested_kib", (bytes / 1024) as f64)
 }
 
-/// W5: phases of objects of 8 to 256 bytes, reset after each.
-fn phases(options: Options) -> Sample {
-    const OBJECTS: usize = 100_000;
-    const FIRST: usize = 2; // phases in which memory may still be got
-    let herd = Herd::new();
-    let share = OBJECTS;
-    let each = share * options.threads;
-    let tables: Vec<Vec<u32>> = (0..options.threads)
-        .map(|thread| table(share, 1 + thread as u64, |random| random.between(8, 256)))
-        .collect();
-    let count = options.times(200, each).max(FIRST + 1);
-    let rounds = Rounds { threads: options.threads, warm: 0, measured: count };
-    let mut steady = Moment::now();
-    let mut steady_faults = 0.0;
-    let took = rounds.run(
-        |thread, _| {
-            let member = herd.get();
-            for (i, size) in tables[thread].iter().enumerate() {
-                touch(&member, *size as usize, i);
-            }
-        },
-        |round| {
-            herd.reset();
-            if round + 1 == FIRST {
-                steady = Moment::now();
-            }
-            if round + 1 == count {
-                steady_faults = steady.elapsed().faults;
-            }
-        },
-    );
-    Sample::new("ns/object", took, count * each).with("steady_faults", steady_faults)
-}
+// --- W4: checkout ----------------------------------------------------------------------------------
 
-fn mixed_size(random: &mut Random) -> u64 {
-    match random.between(0, 99) {
-        0..=89 => random.between(16, 64),
-        90..=98 => random.between(65, 1024),
-        _ => random.between(4096, 65536),
+const W4_SIZE: usize = 32;
+
+#[inline(never)]
+fn w4_pairs(herd: &Herd, pairs: usize) {
+    for i in 0..pairs {
+        allocate(&herd.get(), W4_SIZE, i);
     }
 }
 
-/// W6: small, middle and large objects, from nothing.
-fn mixed(options: Options) -> Sample {
-    const SIZES: usize = 1 << 16;
+fn w4(options: Options) -> Sample {
     let herd = Herd::new();
-    let sizes = table(SIZES, 1, mixed_size);
-    let share = options.times(5_000_000, options.threads);
-    let rounds = Rounds { threads: options.threads, warm: 0, measured: 1 };
-    let fill = |_, _| {
+    let pairs = options.rounds(4_000_000) / options.threads;
+    let measured = Team::run(options.threads, |team, number| {
+        w4_pairs(&herd, pairs);
+        phase_end(team, number, &herd);
+        team.begin(number);
+        w4_pairs(&herd, pairs);
+        team.end(number);
+    });
+    Sample::new("ns/pair", measured, pairs * options.threads)
+}
+
+// --- W5: phases ------------------------------------------------------------------------------------
+
+const W5_OBJECTS: usize = 100_000;
+const W5_WARM_PHASES: usize = 2;
+
+#[inline(never)]
+fn w5_fill(member: &Member<'_>, sizes: &[u32]) {
+    for (i, size) in sizes.iter().enumerate() {
+        allocate(member, *size as usize, i);
+    }
+}
+
+fn w5_phases(team: &Team, number: usize, herd: &Herd, sizes: &[u32], phases: usize) {
+    for _ in 0..phases {
         let member = herd.get();
-        for i in 0..share {
-            touch(&member, sizes[i % SIZES] as usize, i);
-        }
-    };
-    let took = rounds.run(fill, |_| ());
-    let bytes: u64 = (0..share).map(|i| u64::from(sizes[i % SIZES])).sum();
-    let requested = (bytes as usize * options.threads / 1024) as f64;
-    Sample::new("ns/object", took, share * options.threads).with("requested_kib", requested)
+        w5_fill(&member, sizes);
+        drop(member);
+        phase_end(team, number, herd);
+    }
 }
 
-/// The microseconds of a reset after `count` objects of 32 bytes.
-fn reset_us(count: usize) -> f64 {
+fn w5(options: Options) -> Sample {
     let herd = Herd::new();
+    let sizes = load::sizes(W5_OBJECTS, 8, 256);
+    let warm_in_rounds = if options.rounds.is_none() { W5_WARM_PHASES } else { 0 };
+    let phases = options.rounds(200) - warm_in_rounds;
+    let measured = Team::run(options.threads, |team, number| {
+        w5_phases(team, number, &herd, &sizes, W5_WARM_PHASES);
+        team.begin(number);
+        w5_phases(team, number, &herd, &sizes, phases);
+        team.end(number);
+    });
+    Sample::new("ns/object", measured, W5_OBJECTS * phases * options.threads)
+        .with("steady_faults", measured.faults)
+}
+
+// --- W6: mixed and cold ----------------------------------------------------------------------------
+
+const W6_TABLE: usize = 1_000_000;
+
+fn w6_size(random: &mut Random) -> u32 {
+    let kind = random.next() % 100;
+    let number = (random.next() >> 32) as u32;
+    match kind {
+        0..=89 => 16 + number % (64 - 16 + 1),
+        90..=98 => 65 + number % (1024 - 65 + 1),
+        _ => 4096 + number % (65536 - 4096 + 1),
+    }
+}
+
+#[inline(never)]
+fn w6_fill(member: &Member<'_>, sizes: &[u32], objects: usize) {
+    for (i, size) in sizes.iter().cycle().take(objects).enumerate() {
+        allocate(member, *size as usize, i);
+    }
+}
+
+fn w6(options: Options) -> Sample {
+    let mut random = Random::new();
+    let sizes: Vec<u32> = (0..W6_TABLE).map(|_| w6_size(&mut random)).collect();
+    let objects = options.rounds(5_000_000);
+    let requested: usize = sizes.iter().cycle().take(objects).map(|size| *size as usize).sum();
+    let requested = requested * options.threads;
+    let rss = Mutex::new(0.0);
+    load::touch(requested * 5 / 4);
+    let herd = Herd::new();
+    let measured = Team::run(options.threads, |team, number| {
+        team.begin(number);
+        w6_fill(&herd.get(), &sizes, objects);
+        team.end(number);
+        if number == 0 {
+            *rss.lock().expect("one thread") =
+                load::rss_highest_kib() - team.measured().rss_before;
+        }
+    });
+    let rss = rss.into_inner().expect("one thread");
+    Sample::new("ns/object", measured, objects * options.threads)
+        .with("peak_rss_kib", rss)
+        .with("requested_kib", (requested / 1024) as f64)
+        .with("rss_ratio", rss * 1024.0 / requested as f64)
+}
+
+// --- W7: bulk free ---------------------------------------------------------------------------------
+
+const W7_OBJECT: usize = 32;
+const W7_REPEATS: usize = 5;
+
+#[inline(never)]
+fn w7_fill(member: &Member<'_>, objects: usize) {
+    for i in 0..objects {
+        allocate(member, W7_OBJECT, i);
+    }
+}
+
+/// Microseconds for one reset.
+fn w7_reset(team: &Team, herd: &Herd, objects: usize) -> f64 {
     let member = herd.get();
-    for i in 0..count {
-        touch(&member, 32, i);
-    }
+    w7_fill(&member, objects);
     drop(member);
-    let start = Moment::now();
-    herd.reset();
-    start.elapsed().wall_ns / 1000.0
+    let before = load::now();
+    phase_end(team, 0, herd); // one thread: its barriers never wait
+    (load::now() - before) / 1e3
 }
 
-/// W7: the reset after few and after many objects.
-fn bulk_free(options: Options) -> Sample {
-    let most = if options.quick { 1_000_000 } else { 10_000_000 };
-    let start = Moment::now();
-    let few = reset_us(most / 10);
-    let many = reset_us(most);
-    let took = start.elapsed();
-    let mut sample = Sample::new("us/reset", took, most);
-    sample.value = many;
-    sample.with("reset_us_few", few).with("reset_us_many", many)
+/// The first of several resets, and their median.
+fn w7_measure(team: &Team, herd: &Herd, objects: usize) -> (f64, f64) {
+    let mut times: Vec<f64> = (0..W7_REPEATS).map(|_| w7_reset(team, herd, objects)).collect();
+    let first = times[0];
+    times.sort_by(f64::total_cmp);
+    (first, times[W7_REPEATS / 2])
 }
 
-const RING: usize = 1024;
-const TEXT: &[u8] = b"twenty-four bytes long.\0";
-
-/// On a line of its own: each end of the ring is written by another thread.
-#[repr(align(128))]
-struct End(AtomicUsize);
-
-/// A bounded ring of one producer and one consumer.
-struct Ring {
-    written: End,
-    read: End,
-    slots: Vec<AtomicPtr<u8>>,
+fn w7(options: Options) -> Sample {
+    let herd = Herd::new();
+    let few = if options.quick { 100_000 } else { 1_000_000 };
+    let found = Mutex::new(((0.0, 0.0), (0.0, 0.0)));
+    let measured = Team::run(1, |team, _| {
+        team.begin(0);
+        let times = (w7_measure(team, &herd, few), w7_measure(team, &herd, 10 * few));
+        team.end(0);
+        *found.lock().expect("one thread") = times;
+    });
+    let ((first_few, median_few), (first, median)) = found.into_inner().expect("one thread");
+    Sample { unit: "us/reset", value: median, items: 10 * few, extra: Vec::new() }
+        .with("first_us_1m", first_few)
+        .with("reset_us_1m", median_few)
+        .with("first_us_10m", first)
+        .with("reset_us_10m", median)
+        .with("faults", measured.faults)
 }
 
-impl Ring {
-    fn new() -> Self {
-        let slots = (0..RING).map(|_| AtomicPtr::new(std::ptr::null_mut())).collect();
-        Ring { written: End(AtomicUsize::new(0)), read: End(AtomicUsize::new(0)), slots }
-    }
+// --- W8: hand-over ---------------------------------------------------------------------------------
 
-    /// False: the ring is full. The release publishes the message; it pairs with pop's acquire.
-    #[inline(always)]
-    fn push(&self, message: *mut u8) -> bool {
-        let at = self.written.0.load(Ordering::Relaxed);
-        if at.wrapping_sub(self.read.0.load(Ordering::Acquire)) == RING {
-            return false;
+const W8_TEXTS: usize = 1024;
+const W8_TEXT: usize = 24; // the NUL included
+
+type Texts = [[u8; W8_TEXT]; W8_TEXTS];
+
+fn w8_texts() -> Texts {
+    let mut random = Random::new();
+    let mut texts = [[0; W8_TEXT]; W8_TEXTS];
+    for text in &mut texts {
+        for byte in &mut text[..W8_TEXT - 1] {
+            *byte = b'a' + (random.next() % 26) as u8;
         }
-        self.slots[at % RING].store(message, Ordering::Relaxed);
-        self.written.0.store(at.wrapping_add(1), Ordering::Release);
-        true
     }
+    texts
+}
 
-    /// None: the ring is empty. The release frees the slot; it pairs with push's acquire.
-    #[inline(always)]
-    fn pop(&self) -> Option<*mut u8> {
-        let at = self.read.0.load(Ordering::Relaxed);
-        if at == self.written.0.load(Ordering::Acquire) {
-            return None;
-        }
-        let message = self.slots[at % RING].load(Ordering::Relaxed);
-        self.read.0.store(at.wrapping_add(1), Ordering::Release);
-        Some(message)
+#[inline(never)]
+fn w8_produce(
+    ring: &Ring,
+    mut side: Side,
+    member: &Member<'_>,
+    texts: &Texts,
+    messages: usize,
+) {
+    for i in 0..messages {
+        ring.put(&mut side, member.string(&texts[i % W8_TEXTS][..W8_TEXT - 1]));
     }
 }
 
-/// W8: strings from a producer to a consumer that reads every byte.
-fn hand_over(options: Options) -> Sample {
+/// # Safety
+/// The text ends in a NUL.
+unsafe fn w8_sum(text: *const u8) -> usize {
+    let mut at = text;
+    let mut sum = 0;
+    while *at != 0 {
+        sum += usize::from(*at);
+        at = at.add(1);
+    }
+    sum
+}
+
+#[inline(never)]
+fn w8_consume(ring: &Ring, mut side: Side, sums: &[usize; W8_TEXTS], messages: usize) {
+    for i in 0..messages {
+        // SAFETY: what was put is a text, and the herd was not reset.
+        let sum = unsafe { w8_sum(ring.take(&mut side)) };
+        assert_eq!(sum, sums[i % W8_TEXTS], "a message is not what was sent");
+    }
+}
+
+fn w8(options: Options) -> Sample {
     let herd = Herd::new();
     let ring = Ring::new();
-    let count = options.times(5_000_000, 1);
-    let produce = || {
-        let member = herd.get();
-        for _ in 0..count {
-            let message = keep(member.string(TEXT));
-            while !ring.push(message) {
-                spin_loop();
-            }
+    let texts = w8_texts();
+    // SAFETY: the last byte of each is a NUL.
+    let sums = texts.map(|text| unsafe { w8_sum(text.as_ptr()) });
+    let messages = options.rounds(5_000_000);
+    let hand_over = |team: &Team, number| {
+        let side = ring.side();
+        team.meet(); // both have seen how far the ring is
+        if number == 0 {
+            w8_produce(&ring, side, &herd.get(), &texts, messages);
+        } else {
+            w8_consume(&ring, side, &sums, messages);
         }
     };
-    let consume = || {
-        let mut sum = 0usize;
-        for _ in 0..count {
-            let message = loop {
-                match ring.pop() {
-                    Some(message) => break message,
-                    None => spin_loop(),
-                }
-            };
-            for at in 0..TEXT.len() {
-                // SAFETY: the producer wrote them before the release in push().
-                sum += usize::from(unsafe { message.add(at).read() });
-            }
-        }
-        keep(&mut sum);
-    };
-    let rounds = Rounds { threads: 2, warm: 1, measured: 1 };
-    let took = rounds.run(
-        |thread, _| if thread == 0 { produce() } else { consume() },
-        |round| {
-            if round == 0 {
-                herd.reset();
-            }
-        },
-    );
-    Sample::new("ns/message", took, count)
+    let measured = Team::run(2, |team, number| {
+        hand_over(team, number);
+        phase_end(team, number, &herd);
+        team.begin(number);
+        hand_over(team, number);
+        team.end(number);
+    });
+    Sample::new("ns/message", measured, messages)
 }

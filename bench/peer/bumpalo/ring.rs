@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+//! A bounded ring of pointers for one producer and one consumer. Each side keeps what it saw last of the
+//! other's count, and looks again only when the ring seems full or empty: so few cache lines travel.
+
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+const SLOTS: usize = 1024;
+const SPINS: usize = 1000;
+
+/// On a line of its own: each count is written by one side.
+#[repr(align(64))]
+struct Count(AtomicUsize);
+
+pub struct Ring {
+    put: Count,
+    taken: Count,
+    slots: [AtomicPtr<u8>; SLOTS],
+}
+
+/// One side's view: its own count, and what it saw last of the other's.
+#[derive(Default)]
+pub struct Side {
+    own: usize,
+    seen: usize,
+}
+
+/// The other side is elsewhere: spin, and let it run where it has to have this processor.
+fn wait_a_little(spins: &mut usize) {
+    *spins += 1;
+    if *spins < SPINS {
+        std::hint::spin_loop();
+    } else {
+        *spins = 0;
+        std::thread::yield_now();
+    }
+}
+
+impl Ring {
+    pub fn new() -> Self {
+        let slots = [(); SLOTS].map(|()| AtomicPtr::new(std::ptr::null_mut()));
+        Ring { put: Count(AtomicUsize::new(0)), taken: Count(AtomicUsize::new(0)), slots }
+    }
+
+    /// The producer's view of a ring whose messages were all taken; the consumer's is the same.
+    pub fn side(&self) -> Side {
+        let count = self.put.0.load(Ordering::Acquire);
+        Side { own: count, seen: count }
+    }
+
+    /// The release publishes the message; it pairs with the acquire in take().
+    #[inline(always)]
+    pub fn put(&self, side: &mut Side, message: *mut u8) {
+        let mut spins = 0;
+        while side.own.wrapping_sub(side.seen) == SLOTS {
+            side.seen = self.taken.0.load(Ordering::Acquire);
+            if side.own.wrapping_sub(side.seen) == SLOTS {
+                wait_a_little(&mut spins);
+            }
+        }
+        self.slots[side.own % SLOTS].store(message, Ordering::Relaxed);
+        side.own = side.own.wrapping_add(1);
+        self.put.0.store(side.own, Ordering::Release);
+    }
+
+    /// The release hands the slot back; it pairs with the acquire in put().
+    #[inline(always)]
+    pub fn take(&self, side: &mut Side) -> *mut u8 {
+        let mut spins = 0;
+        while side.own == side.seen {
+            side.seen = self.put.0.load(Ordering::Acquire);
+            if side.own == side.seen {
+                wait_a_little(&mut spins);
+            }
+        }
+        let message = self.slots[side.own % SLOTS].load(Ordering::Relaxed);
+        side.own = side.own.wrapping_add(1);
+        self.taken.0.store(side.own, Ordering::Release);
+        message
+    }
+}
