@@ -14,8 +14,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "limithuge": (),
     "malloc": (),
     "jemalloc": ("pc:jemalloc:libjemalloc-dev",),
-    "mimalloc": ("pc:mimalloc:libmimalloc-dev",),
-    "mi_heap": ("pc:mimalloc:libmimalloc-dev",),
+    "mimalloc": ("hdr:mimalloc.h:libmimalloc-dev",),
+    "mi_heap": ("hdr:mimalloc.h:libmimalloc-dev",),
     "obstack": (),
     "apr": ("pc:apr-1:libapr1-dev",),
     "talloc": ("pc:talloc:libtalloc-dev",),
@@ -23,8 +23,6 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "bumpalo": ("cmd:rustc:rustc",),
 }
 
-# Bare bumps over prepared memory: no peer can be faster.
-LIMITS = ("limit4k", "limithuge")
 
 TOOLS = (
     "cmd:cc:gcc",
@@ -37,7 +35,7 @@ TOOLS = (
 WISHES = ("cmd:gnuplot:gnuplot-nox", "cmd:valgrind:valgrind", "hdr:valgrind/valgrind.h:valgrind")
 
 # The other programs of bench/, which are no peers.
-NO_PEERS = ("checkout", "phases")
+NO_PEERS = ("checkout", "phases", "steps")
 
 PACKAGES = """
 . "$1/tests/need.sh"; shift
@@ -87,7 +85,7 @@ def run_logged(command: list[str], log: pathlib.Path) -> None:
         raise BuildFailed("\n".join(tail))
 
 
-def build(root: pathlib.Path, folder: pathlib.Path, *, counted: bool = False) -> None:
+def build(root: pathlib.Path, folder: pathlib.Path, *targets: str, counted: bool = False) -> None:
     """
     Builds the tree for a release. A counted one does not notice valgrind, under which herd would
     else keep red zones; it is for callgrind only.
@@ -99,7 +97,7 @@ def build(root: pathlib.Path, folder: pathlib.Path, *, counted: bool = False) ->
     arguments = ["-Dc_args=-DNVALGRIND", "-Dcpp_args=-DNVALGRIND"] if counted else []
     run_logged(["meson", "setup", *again, "--buildtype=release", "-Dbench=true", "-Dtests=false",
                 "-Dexamples=false", *arguments, str(folder), str(root)], log)
-    run_logged(["ninja", "-C", str(folder)], log)
+    run_logged(["ninja", "-C", str(folder), *targets], log)
 
 
 def build_bumpalo(root: pathlib.Path, folder: pathlib.Path) -> str | None:
