@@ -93,7 +93,7 @@ def bars_w4(results: Results) -> Iterator[Bar]:
     costs = [herd_figure(results, "w4", threads, "cpu_ns")
              for threads in results.threads("w4", HERD) if threads <= 16]
     known = [cost for cost in costs if cost is not None]
-    yield Bar("processor time a pair from 1 to 16 threads, the greatest at most 1.3 times the least",
+    yield Bar("processor time a pair, 1 to 16 threads, the greatest at most 1.3 times the least",
               max(known) / min(known) if len(known) > 1 else None, 1.3)
 
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-Instructions an item: what a run executes that is longer than another one, divided by what it does more.
-By the processor's counters where perf has them, else by valgrind, which counts what it interprets.
+Instructions an item: what a run executes that is longer than another one, divided by what it does
+more. By the processor's counters where perf has them, else by valgrind, which counts what it
+interprets.
 """
 
 import concurrent.futures
@@ -99,12 +100,12 @@ def count_all(programs: dict[str, pathlib.Path], workloads: Iterable[str], count
             try:
                 by_peer[name][workload] = job.result()
             except (OSError, ValueError, subprocess.SubprocessError) as failure:
-                failures[name] = f"{workload}: {failure}"
+                failures[name] = f"{workload}: {type(failure).__name__}: {failure}"
     return {name: items(rounds) for name, rounds in by_peer.items()}, failures
 
 
-def uncounted_valgrind(root: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
-    """A bench_herd that takes valgrind for no valgrind: else every allocation is a call that keeps red
+def blind_herd(root: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
+    """A bench_herd that does not notice valgrind: else every allocation is a call that keeps red
     zones, and what is counted is another program."""
-    peers.build(root, folder, "bench/load/bench_herd", counted=True)
+    peers.build(root, folder, "bench/load/bench_herd", blind=True)
     return peers.executables(folder)["herd"]

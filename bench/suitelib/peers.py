@@ -85,16 +85,16 @@ def run_logged(command: list[str], log: pathlib.Path) -> None:
         raise BuildFailed("\n".join(tail))
 
 
-def build(root: pathlib.Path, folder: pathlib.Path, *targets: str, counted: bool = False) -> None:
+def build(root: pathlib.Path, folder: pathlib.Path, *targets: str, blind: bool = False) -> None:
     """
-    Builds the tree for a release. A counted one does not notice valgrind, under which herd would
-    else keep red zones; it is for callgrind only.
+    Builds the tree for a release. A blind one does not notice valgrind, under which herd would else
+    keep red zones; it is for callgrind only.
     """
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "build.log"
     log.unlink(missing_ok=True)
     again = ["--reconfigure"] if (folder / "build.ninja").exists() else []
-    arguments = ["-Dc_args=-DNVALGRIND", "-Dcpp_args=-DNVALGRIND"] if counted else []
+    arguments = ["-Dc_args=-DNVALGRIND", "-Dcpp_args=-DNVALGRIND"] if blind else []
     run_logged(["meson", "setup", *again, "--buildtype=release", "-Dbench=true", "-Dtests=false",
                 "-Dexamples=false", *arguments, str(folder), str(root)], log)
     run_logged(["ninja", "-C", str(folder), *targets], log)

@@ -6,13 +6,14 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 
-from .report import TITLES
+from .report import TITLES, number
 from .results import HERD, LIMITS, Cell, Results
 
 # In the middle between black and white: text and lines stand out on both.
-INK = "#7d7d7d"
+INK = "#767676"
 HERD_COLOUR = "#e8590c"
 LIMIT_COLOUR = "#8f9aa3"
+OTHER_COLOUR = "#4b87c5"
 COLOURS = ("#3a7fd5", "#2f9e44", "#ae3ec9", "#0c8599", "#c2871d", "#d6336c", "#5f6fd8", "#74962a",
            "#a0603a", "#1fa37f", "#8a63d2", "#b55a9a")
 
@@ -46,10 +47,16 @@ def axis(name: str, label: str, values: list[float]) -> tuple[list[str], float]:
 
 
 def colours(results: Results) -> dict[str, str]:
-    """A colour for each peer, the same in all pictures."""
+    """A colour for the curve of each peer, the same in all pictures."""
     others = [peer for peer in results.data["peers"] if peer != HERD and peer not in LIMITS]
     found = {peer: COLOURS[at % len(COLOURS)] for at, peer in enumerate(others)}
     return {HERD: HERD_COLOUR, **{limit: LIMIT_COLOUR for limit in LIMITS}, **found}
+
+
+def bar_colour(peer: str) -> int:
+    """Bars have their names beside them: herd stands out, and so do the limits."""
+    colour = {HERD: HERD_COLOUR, **{limit: LIMIT_COLOUR for limit in LIMITS}}
+    return int(colour.get(peer, OTHER_COLOUR)[1:], 16)
 
 
 def bars_script(results: Results, workload: str, threads: int) -> str:
@@ -60,7 +67,6 @@ def bars_script(results: Results, workload: str, threads: int) -> str:
         if spread is not None:
             found.append((spread.median, peer, spread))
     found.sort(reverse=True)
-    colour = colours(results)
     count = f", {threads} threads" if len(results.threads(workload)) > 1 else ""
     lines = list(setup(760, 90 + 30 * len(found), TITLES.get(workload, workload) + count))
     setting, start = axis("x", results.unit(workload),
@@ -71,13 +77,14 @@ def bars_script(results: Results, workload: str, threads: int) -> str:
               "set ytics scale 0 (" + ", ".join(
                   f"'{peer}' {row}" for row, (_, peer, _) in enumerate(found)) + ")",
               "$bars << END"]
-    lines += [f"{median} {row} {spread.least} {spread.greatest} {int(colour[peer][1:], 16)}"
+    lines += [f"{median} {row} {spread.least} {spread.greatest} {bar_colour(peer)} "
+              f"'  {number(median)}'"
               for row, (median, peer, spread) in enumerate(found)]
     lines += ["END",
               f"plot $bars using ({start}):2:({start}):1:($2-0.36):($2+0.36):5 with boxxyerror "
               "linecolor rgb variable, \\",
               f"$bars using 1:2:3:4 with xerrorbars pointtype 0 linecolor '{INK}', \\",
-              "$bars using 4:2:(sprintf('  %.3g', $1)) with labels left "
+              "$bars using 4:2:6 with labels left "
               f"textcolor '{INK}'"]
     return "\n".join(lines) + "\n"
 
@@ -87,15 +94,15 @@ def curves_script(results: Results, workload: str) -> str:
     colour = colours(results)
     lines = list(setup(760, 440, TITLES.get(workload, workload)))
     blocks, plots, values = [], [], []
-    for number, peer in enumerate(results.peers(workload)):
+    for at, peer in enumerate(results.peers(workload)):  # pylint: disable=invalid-name
         points = [(threads, results.median(Cell(workload, peer, threads)))
                   for threads in results.threads(workload, peer)]
         values += [median for _, median in points if median is not None]
-        blocks += [f"$p{number} << END", *(f"{x} {y}" for x, y in points), "END"]
+        blocks += [f"$p{at} << END", *(f"{x} {y}" for x, y in points), "END"]
         width = 3 if peer == HERD else 1.5
         dash = " dashtype 2" if peer in LIMITS else ""
-        plots.append(f"$p{number} using 1:2 with linespoints title '{peer}' linecolor '{colour[peer]}' "
-                     f"linewidth {width}{dash} pointtype {number % 13 + 1} pointsize 0.8")
+        plots.append(f"$p{at} using 1:2 with linespoints title '{peer}' linecolor '{colour[peer]}' "
+                     f"linewidth {width}{dash} pointtype {at % 13 + 1} pointsize 0.8")
     threads = results.threads(workload)
     lines += axis("y", results.unit(workload), values)[0]
     lines += ["set logscale x 2", f"set xlabel 'threads' textcolor '{INK}'",

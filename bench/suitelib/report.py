@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """results.md: a table for each workload, and below it what herd must reach."""
 
+import collections
 from collections.abc import Iterator
 
 from .bars import bars_of
@@ -25,7 +26,8 @@ COLUMNS = {
            ("memset ns", "memset_ns")),
     "w4": (("processor ns", "cpu_ns"), ("faults", "faults")),
     "w5": (("processor ns", "cpu_ns"), ("faults", "faults")),
-    "w6": (("processor ns", "cpu_ns"), ("faults", "faults"), ("most held / asked for", "rss_ratio")),
+    "w6": (("processor ns", "cpu_ns"), ("faults", "faults"),
+           ("most held / asked for", "rss_ratio")),
     "w7": (("1M objects", "reset_us_1m"), ("first reset, 10M", "first_us_10m"),
            ("first reset, 1M", "first_us_1m"), ("faults", "faults")),
     "w8": (("processor ns", "cpu_ns"), ("faults", "faults")),
@@ -42,9 +44,9 @@ def number(value: float | None) -> str:
     """Three digits, no exponent; empty where there is none."""
     if value is None:
         return ""
-    if value >= 100:
+    if value >= 100 or value == int(value):
         return f"{value:,.0f}"
-    digits = 0 if value == 0 else 1 if value >= 10 else 2 if value >= 1 else 3
+    digits = 1 if value >= 10 else 2 if value >= 1 else 3
     return f"{value:.{digits}f}"
 
 
@@ -109,13 +111,14 @@ def machine_section(results: Results) -> Iterator[str]:
     yield from table(["machine", ""],
                      [[name, value] for name, value in results.data["machine"].items()])
     yield ""
-    disturbed = sum(sample["disturbed"] for sample in results.data["samples"])
-    counts = {cell: len(results.samples(cell)) for cell in
-              {Cell(s["workload"], s["peer"], s["threads"]) for s in results.data["samples"]}}
-    yield (f"Medians of {min(counts.values())} samples, each a process of its own, all peers in turns"
-           f"{'; --quick: a tenth of the work' if results.data['options']['quick'] else ''}. "
-           f"During {disturbed} of {len(results.data['samples'])} samples other processes had a "
-           "tenth of a processor or more. A ratio to herd above 1 means that herd is faster.")
+    samples = results.data["samples"]
+    counts = collections.Counter((s["workload"], s["peer"], s["threads"]) for s in samples)
+    yield (f"Medians of {min(counts.values())} samples, each a process of its own, all peers in "
+           f"turns. During {sum(sample['disturbed'] for sample in samples)} of {len(samples)} "
+           "samples other processes had a tenth of a processor or more. A ratio to herd above 1 "
+           "means that herd is faster.")
+    if results.data["options"]["quick"]:
+        yield "Taken with --quick: a tenth of the work, to look, not to judge by."
     if results.data["counter"]:
         yield (f"Instructions are counted by {results.data['counter']}: the loop of the "
                "workload is included.")
@@ -128,6 +131,11 @@ def left_out(results: Results) -> Iterator[str]:
              for name, peer in results.data["peers"].items() if peer["reason"]]
     lines += [f"- {failed['workload']} {failed['peer']}, {failed['threads']} threads: "
               f"{failed['reason']}" for failed in results.data["failures"]]
+    for name, peer in results.data["peers"].items():
+        lacking = [workload.upper() for workload in results.workloads()
+                   if peer["reason"] is None and workload not in peer["workloads"]]
+        if lacking:
+            lines.append(f"- {name}: it has no {', '.join(lacking)}")
     lines += [f"- instructions of {name}: {reason}"
               for name, reason in results.data["instruction_failures"].items()]
     if lines:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Taking the samples: each in its own process, all cells in turns, so that a machine whose speed drifts
-drifts for all."""
+"""
+Taking the samples: each in its own process, all cells in turns, so that a machine whose speed
+drifts, drifts for all.
+"""
 
 import dataclasses
 import json
@@ -103,6 +105,31 @@ class Progress:
               file=sys.stderr)
 
 
+def checked(line: str, cell: Cell) -> dict[str, Any]:
+    """The line of JSON that a program printed; ValueError where it is not what was asked for."""
+    sample: dict[str, Any] = json.loads(line)
+    try:
+        printed = Cell(sample["workload"], sample["peer"], sample["threads"])
+        sensible = sample["value"] >= 0 and sample["items"] > 0 and bool(sample["unit"])
+    except (KeyError, TypeError) as failure:
+        raise ValueError(f"a figure is missing: {line.strip()}") from failure
+    if printed != cell or not sensible:
+        raise ValueError(f"it printed something else: {line.strip()}")
+    sample.setdefault("extra", {})
+    return sample
+
+
+def reason_of(failure: Exception) -> str:
+    """One line for a person: why there is no sample."""
+    if isinstance(failure, subprocess.TimeoutExpired):
+        return f"it took more than {failure.timeout:.0f} seconds"
+    if isinstance(failure, subprocess.CalledProcessError):
+        how = (f"ended by signal {-failure.returncode}" if failure.returncode < 0
+               else f"exit status {failure.returncode}")
+        return "; ".join([how, *(failure.stderr or "").strip().splitlines()[-1:]])
+    return str(failure)
+
+
 class Sampler:
     """Takes all samples; what fails once is not tried again, and is named with its reason."""
 
@@ -128,6 +155,8 @@ class Sampler:
                 began = time.monotonic()
                 self.take(cell, number)
                 progress.add(cell, time.monotonic() - began)
+                if cell not in self.cells:
+                    progress.total -= self.plan.samples - number - 1
         progress.finish()
 
     def time_left(self, progress: Progress) -> bool:
@@ -155,20 +184,11 @@ class Sampler:
         command = [self.programs[cell.peer], cell.workload, "--threads", str(cell.threads)]
         done = subprocess.run(command + ["--quick"] * self.plan.quick, capture_output=True,
                               text=True, check=True, timeout=self.plan.sample_seconds)
-        sample: dict[str, Any] = json.loads(done.stdout)
-        if Cell(sample["workload"], sample["peer"], sample["threads"]) != cell:
-            raise ValueError(f"it printed figures of something else: {done.stdout.strip()}")
-        if not sample["value"] >= 0 or not sample["items"] > 0 or not sample["unit"]:
-            raise ValueError(f"no sensible figure: {done.stdout.strip()}")
-        sample.setdefault("extra", {})
-        return sample
+        return checked(done.stdout, cell)
 
     def fail(self, cell: Cell, failure: Exception) -> None:
         """Names the cell as failed; it is not tried again, and its samples do not count."""
-        said = getattr(failure, "stderr", None) or b""
-        text = said if isinstance(said, str) else said.decode(errors="replace")
-        last = text.strip().splitlines()[-1:]
-        reason = "; ".join([str(failure), *last])
+        reason = reason_of(failure)
         self.failures.append({**dataclasses.asdict(cell), "reason": reason})
         self.cells.remove(cell)
         self.samples = [sample for sample in self.samples
