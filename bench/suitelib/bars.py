@@ -4,7 +4,7 @@
 import dataclasses
 from collections.abc import Iterator
 
-from .results import HERD, Cell, Results
+from .results import HERD, Cell, Results, with_threads
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,14 +45,14 @@ def named(other: tuple[str, float] | None) -> str:
 def against_limit(results: Results, workload: str, threads: int, most: float) -> Bar:
     """Time against the faster limit."""
     limit = results.limit(workload, threads)
-    text = f"time with {threads} threads, at most {most} times the limit{named(limit)}"
+    text = f"time with {with_threads(threads)}, at most {most} times the limit{named(limit)}"
     return Bar(text, ratio(results, workload, threads, limit), most)
 
 
 def against_best(results: Results, workload: str, threads: int, most: float) -> Bar:
     """Time against the best peer."""
     best = results.best_peer(workload, threads)
-    text = f"time with {threads} threads, at most {most} times the best peer{named(best)}"
+    text = f"time with {with_threads(threads)}, at most {most} times the best peer{named(best)}"
     return Bar(text, ratio(results, workload, threads, best), most)
 
 
@@ -79,7 +79,7 @@ def bars_w3(results: Results) -> Iterator[Bar]:
     for threads in results.threads("w3", HERD):
         yield against_limit(results, "w3", threads, 1.15)
         if not results.data["options"]["quick"]:
-            yield Bar(f"page faults with {threads} threads, fewer than 1,000",
+            yield Bar(f"page faults with {with_threads(threads)}, fewer than 1,000",
                       herd_figure(results, "w3", threads, "faults"), 1000, below=True)
 
 
@@ -88,7 +88,7 @@ def bars_w4(results: Results) -> Iterator[Bar]:
     for threads in results.threads("w4", HERD):
         most = 0.45 if threads == 1 else 0.08
         bumpalo = results.best("w4", threads, ["bumpalo"])
-        yield Bar(f"time with {threads} threads, at most {most} times bumpalo's",
+        yield Bar(f"time with {with_threads(threads)}, at most {most} times bumpalo's",
                   ratio(results, "w4", threads, bumpalo), most)
     costs = [herd_figure(results, "w4", threads, "cpu_ns")
              for threads in results.threads("w4", HERD) if threads <= 16]
@@ -101,7 +101,7 @@ def bars_w5(results: Results) -> Iterator[Bar]:
     """Phases."""
     for threads in results.threads("w5", HERD):
         yield against_best(results, "w5", threads, 1.05)
-        yield Bar(f"page faults after the second phase with {threads} threads, none",
+        yield Bar(f"page faults after the second phase with {with_threads(threads)}, none",
                   herd_figure(results, "w5", threads, "steady_faults"), 0)
 
 
@@ -109,7 +109,7 @@ def bars_w6(results: Results) -> Iterator[Bar]:
     """Mixed and cold."""
     for threads in results.threads("w6", HERD):
         yield against_limit(results, "w6", threads, 1.2)
-        yield Bar(f"most memory held with {threads} threads, at most 1.03 times what was asked for",
+        yield Bar(f"most memory held with {with_threads(threads)}, at most 1.03 times what was asked for",
                   herd_figure(results, "w6", threads, "rss_ratio"), 1.03)
 
 

@@ -11,9 +11,10 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from . import machine, peers
+from .failure import reason_of
 
 Counter = Callable[[list[str]], int]
 
@@ -86,21 +87,24 @@ def items(rounds: dict[str, float]) -> dict[str, float]:
     return found
 
 
-def count_all(programs: dict[str, pathlib.Path], workloads: Iterable[str], counts: Counter
+def count_all(jobs_of: dict[str, tuple[pathlib.Path, list[str]]], counts: Counter
               ) -> tuple[dict[str, dict[str, float]], dict[str, str]]:
-    """Instructions an item of each peer and workload; and for each peer that failed, the reason.
-    Counts do not depend on what else runs: as many at a time as there are processors."""
-    by_peer: dict[str, dict[str, float]] = {name: {} for name in programs}
+    """
+    Instructions an item of each peer and workload; and for each peer that failed, the reason. Each
+    peer has its program and its workloads. Counts do not depend on what else runs: as many at a time
+    as there are processors.
+    """
+    by_peer: dict[str, dict[str, float]] = {name: {} for name in jobs_of}
     failures: dict[str, str] = {}
     with concurrent.futures.ThreadPoolExecutor(machine.processors()) as pool:
         jobs = {pool.submit(count, program, workload, counts): (name, workload)
-                for workload in workloads for name, program in programs.items()}
+                for name, (program, workloads) in jobs_of.items() for workload in workloads}
         for job in concurrent.futures.as_completed(jobs):
             name, workload = jobs[job]
             try:
                 by_peer[name][workload] = job.result()
             except (OSError, ValueError, subprocess.SubprocessError) as failure:
-                failures[name] = f"{workload}: {type(failure).__name__}: {failure}"
+                failures[name] = f"{workload}: {reason_of(failure)}"
     return {name: items(rounds) for name, rounds in by_peer.items()}, failures
 
 

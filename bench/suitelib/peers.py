@@ -6,6 +6,8 @@ import os
 import pathlib
 import subprocess
 
+from .failure import reason_of
+
 # What each peer needs beyond a C compiler, as tests/need.sh says it: KIND:WHAT:PACKAGE. An
 # executable bench_NAME that is not named here is run as well.
 NEEDS: dict[str, tuple[str, ...]] = {
@@ -119,7 +121,7 @@ def read_list(peer: Peer) -> None:
             workload, threads = line.split()
             peer.workloads[workload] = [int(count) for count in threads.split(",")]
     except (OSError, subprocess.SubprocessError, ValueError) as failure:
-        peer.reason = f"--list failed: {failure}"
+        peer.reason = f"--list failed: {reason_of(failure)}"
         peer.program = None
 
 

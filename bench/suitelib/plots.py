@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator
 
 from .report import TITLES, number
-from .results import HERD, LIMITS, Cell, Results
+from .results import HERD, LIMITS, Cell, Results, with_threads
 
 # In the middle between black and white: text and lines stand out on both.
 INK = "#767676"
@@ -67,7 +67,7 @@ def bars_script(results: Results, workload: str, threads: int) -> str:
         if spread is not None:
             found.append((spread.median, peer, spread))
     found.sort(reverse=True)
-    count = f", {threads} threads" if len(results.threads(workload)) > 1 else ""
+    count = f", {with_threads(threads)}" if len(results.threads(workload)) > 1 else ""
     lines = list(setup(760, 90 + 30 * len(found), TITLES.get(workload, workload) + count))
     setting, start = axis("x", results.unit(workload),
                           [end for _, _, s in found for end in (s.least, s.greatest)])

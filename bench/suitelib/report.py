@@ -5,7 +5,7 @@ import collections
 from collections.abc import Iterator
 
 from .bars import bars_of
-from .results import HERD, Cell, Results
+from .results import HERD, Cell, Results, with_threads
 
 TITLES = {
     "w1": "W1, hot: 8 to 256 bytes into warm memory",
@@ -129,8 +129,9 @@ def left_out(results: Results) -> Iterator[str]:
     """What is not in the tables, and why."""
     lines = [f"- {name}: {peer['reason']}"
              for name, peer in results.data["peers"].items() if peer["reason"]]
-    lines += [f"- {failed['workload']} {failed['peer']}, {failed['threads']} threads: "
-              f"{failed['reason']}" for failed in results.data["failures"]]
+    lines += [f"- {failed['workload'].upper()} of {failed['peer']} with "
+              f"{with_threads(failed['threads'])}: {failed['reason']}"
+              for failed in results.data["failures"]]
     for name, peer in results.data["peers"].items():
         lacking = [workload.upper() for workload in results.workloads()
                    if peer["reason"] is None and workload not in peer["workloads"]]

@@ -13,6 +13,11 @@ HERD = "herd"
 LIMITS = ("limit4k", "limithuge")
 
 
+def with_threads(count: int) -> str:
+    """For a sentence."""
+    return f"{count} thread" if count == 1 else f"{count} threads"
+
+
 @dataclasses.dataclass(frozen=True)
 class Spread:
     """The samples of one figure."""
@@ -31,7 +36,7 @@ class Cell:
     threads: int
 
     def __str__(self) -> str:
-        return f"{self.workload} {self.peer} {self.threads}"
+        return f"{self.workload} {self.peer}, {with_threads(self.threads)}"
 
 
 class Results:

@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 from . import machine
+from .failure import reason_of
 from .peers import Peer
 from .results import Cell
 
@@ -117,17 +118,6 @@ def checked(line: str, cell: Cell) -> dict[str, Any]:
         raise ValueError(f"it printed something else: {line.strip()}")
     sample.setdefault("extra", {})
     return sample
-
-
-def reason_of(failure: Exception) -> str:
-    """One line for a person: why there is no sample."""
-    if isinstance(failure, subprocess.TimeoutExpired):
-        return f"it took more than {failure.timeout:.0f} seconds"
-    if isinstance(failure, subprocess.CalledProcessError):
-        how = (f"ended by signal {-failure.returncode}" if failure.returncode < 0
-               else f"exit status {failure.returncode}")
-        return "; ".join([how, *(failure.stderr or "").strip().splitlines()[-1:]])
-    return str(failure)
 
 
 class Sampler:
