@@ -109,7 +109,8 @@ def bars_w6(results: Results) -> Iterator[Bar]:
     """Mixed and cold."""
     for threads in results.threads("w6", HERD):
         yield against_limit(results, "w6", threads, 1.2)
-        yield Bar(f"most memory held with {with_threads(threads)}, at most 1.03 times what was asked for",
+        yield Bar(f"most memory held with {with_threads(threads)}, "
+                  "at most 1.03 times what was asked for",
                   herd_figure(results, "w6", threads, "rss_ratio"), 1.03)
 
 

@@ -25,9 +25,6 @@ LENGTHS = {
     "w4": (10_000, 30_000, 1),
 }
 
-# With every round of w1, one of w1-table runs that is not among its items.
-INCLUDES = {"w1": "w1-table"}
-
 TIMEOUT = 120
 
 
@@ -68,31 +65,18 @@ def counter() -> tuple[str, Counter] | None:
 
 
 def count(program: pathlib.Path, workload: str, counts: Counter) -> float:
-    """Instructions for each round of a workload that a run does more."""
-    short, long, _ = LENGTHS[workload]
+    """Instructions for each item of a workload that a run does more."""
+    short, long, items = LENGTHS[workload]
     runs = [counts([str(program), workload, "--rounds", str(rounds)]) for rounds in (short, long)]
-    return (runs[1] - runs[0]) / (long - short)
-
-
-def items(rounds: dict[str, float]) -> dict[str, float]:
-    """Instructions an item, from those a round."""
-    found = {}
-    for workload, instructions in rounds.items():
-        included = INCLUDES.get(workload)
-        if included is not None:
-            if included not in rounds:
-                continue
-            instructions -= rounds[included]
-        found[workload] = round(instructions / LENGTHS[workload][2], 3)
-    return found
+    return round((runs[1] - runs[0]) / ((long - short) * items), 3)
 
 
 def count_all(jobs_of: dict[str, tuple[pathlib.Path, list[str]]], counts: Counter
               ) -> tuple[dict[str, dict[str, float]], dict[str, str]]:
     """
     Instructions an item of each peer and workload; and for each peer that failed, the reason. Each
-    peer has its program and its workloads. Counts do not depend on what else runs: as many at a time
-    as there are processors.
+    peer has its program and its workloads. Counts do not depend on what else runs: as many at a
+    time as there are processors.
     """
     by_peer: dict[str, dict[str, float]] = {name: {} for name in jobs_of}
     failures: dict[str, str] = {}
@@ -105,7 +89,7 @@ def count_all(jobs_of: dict[str, tuple[pathlib.Path, list[str]]], counts: Counte
                 by_peer[name][workload] = job.result()
             except (OSError, ValueError, subprocess.SubprocessError) as failure:
                 failures[name] = f"{workload}: {reason_of(failure)}"
-    return {name: items(rounds) for name, rounds in by_peer.items()}, failures
+    return by_peer, failures
 
 
 def blind_herd(root: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:

@@ -5,7 +5,8 @@
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 const SLOTS: usize = 1024;
-const SPINS: usize = 1000;
+const LOOKS: usize = 100;
+const PAUSES: usize = 64;
 
 /// On a line of its own: each count is written by one side.
 #[repr(align(64))]
@@ -24,14 +25,18 @@ pub struct Side {
     seen: usize,
 }
 
-/// The other side is elsewhere: spin, and let it run where it has to have this processor.
-fn wait_a_little(spins: &mut usize) {
-    *spins += 1;
-    if *spins < SPINS {
-        std::hint::spin_loop();
-    } else {
-        *spins = 0;
+/// The ring is full, or empty: stay away from it for the time of some messages, for each look takes its
+/// cache line from the other side; after some looks, let the other side run where it has to have this
+/// processor.
+fn wait_a_little(looks: &mut usize) {
+    *looks += 1;
+    if *looks == LOOKS {
+        *looks = 0;
         std::thread::yield_now();
+        return;
+    }
+    for _ in 0..PAUSES {
+        std::hint::spin_loop();
     }
 }
 
@@ -50,11 +55,11 @@ impl Ring {
     /// The release publishes the message; it pairs with the acquire in take().
     #[inline(always)]
     pub fn put(&self, side: &mut Side, message: *mut u8) {
-        let mut spins = 0;
+        let mut looks = 0;
         while side.own.wrapping_sub(side.seen) == SLOTS {
             side.seen = self.taken.0.load(Ordering::Acquire);
             if side.own.wrapping_sub(side.seen) == SLOTS {
-                wait_a_little(&mut spins);
+                wait_a_little(&mut looks);
             }
         }
         self.slots[side.own % SLOTS].store(message, Ordering::Relaxed);
@@ -65,11 +70,11 @@ impl Ring {
     /// The release hands the slot back; it pairs with the acquire in put().
     #[inline(always)]
     pub fn take(&self, side: &mut Side) -> *mut u8 {
-        let mut spins = 0;
+        let mut looks = 0;
         while side.own == side.seen {
             side.seen = self.put.0.load(Ordering::Acquire);
             if side.own == side.seen {
-                wait_a_little(&mut spins);
+                wait_a_little(&mut looks);
             }
         }
         let message = self.slots[side.own % SLOTS].load(Ordering::Relaxed);

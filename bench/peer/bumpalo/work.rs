@@ -36,10 +36,7 @@ pub struct Sample {
 impl Sample {
     fn new(unit: &'static str, measured: Measured, items: usize) -> Self {
         let each = |ns: f64| ns / items as f64;
-        let extra = vec![
-            ("cpu_ns".into(), each(measured.cpu)),
-            ("faults".into(), measured.faults),
-        ];
+        let extra = vec![("cpu_ns".into(), each(measured.cpu)), ("faults".into(), measured.faults)];
         Sample { unit, value: each(measured.wall), items, extra }
     }
 
@@ -73,11 +70,11 @@ pub const WORKLOADS: [Workload; 9] = [
 
 /// Allocates, and writes the first word.
 #[inline(always)]
-fn allocate(member: &Member<'_>, size: usize, word: usize) {
-    let memory = member.alloc(size).cast::<usize>();
+fn allocate(member: &Member<'_>, size: usize, word: usize) -> *mut u8 {
+    let memory = member.alloc(size);
     // SAFETY: aligned to 8, and no size is less than a word.
-    unsafe { memory.write(word) };
-    keep(memory);
+    unsafe { memory.cast::<usize>().write(word) };
+    keep(memory)
 }
 
 /// A phase is over: all threads come here when their arenas are back.
@@ -125,11 +122,19 @@ fn w1_repeat(team: &Team, herd: &Herd, rounds: usize, body: &dyn Fn(&Member<'_>)
     }
 }
 
-fn w1_measure(team: &Team, herd: &Herd, rounds: usize, body: &dyn Fn(&Member<'_>)) -> f64 {
+/// Wall and processor time of an allocation.
+struct Cost {
+    wall: f64,
+    cpu: f64,
+}
+
+fn w1_measure(team: &Team, herd: &Herd, rounds: usize, body: &dyn Fn(&Member<'_>)) -> Cost {
+    let each = |ns: f64| ns / (rounds * W1_ALLOCATIONS) as f64;
     w1_repeat(team, herd, W1_WARM_ROUNDS, body);
-    let before = load::now();
+    let cpu = load::cpu_now();
+    let wall = load::now();
     w1_repeat(team, herd, rounds, body);
-    (load::now() - before) / (rounds * W1_ALLOCATIONS) as f64
+    Cost { wall: each(load::now() - wall), cpu: each(load::cpu_now() - cpu) }
 }
 
 fn w1_sizes() -> Box<[u32; W1_ALLOCATIONS]> {
@@ -137,13 +142,15 @@ fn w1_sizes() -> Box<[u32; W1_ALLOCATIONS]> {
     sizes.try_into().expect("as many as were asked for")
 }
 
-/// The mean of `times`, which become figures of their own.
-fn w1_sample(times: Vec<Extra>, measured: Measured, rounds: usize) -> Sample {
-    let items = times.len() * W1_ALLOCATIONS * rounds;
-    let all = items + times.len() * W1_ALLOCATIONS * W1_WARM_ROUNDS;
-    let value = times.iter().map(|(_, ns)| ns).sum::<f64>() / times.len() as f64;
-    Sample { unit: "ns/allocation", value, items, extra: times }
-        .with("cpu_ns", measured.cpu / all as f64)
+/// The mean of `costs`, whose wall times become figures of their own.
+fn w1_sample(costs: Vec<(&str, Cost)>, measured: Measured, rounds: usize) -> Sample {
+    let items = costs.len() * W1_ALLOCATIONS * rounds;
+    let mean = |sum: f64| sum / costs.len() as f64;
+    let value = mean(costs.iter().map(|(_, cost)| cost.wall).sum());
+    let cpu = mean(costs.iter().map(|(_, cost)| cost.cpu).sum());
+    let extra = costs.iter().map(|(name, cost)| (name.to_string(), cost.wall)).collect();
+    Sample { unit: "ns/allocation", value, items, extra }
+        .with("cpu_ns", cpu)
         .with("faults", measured.faults)
 }
 
@@ -151,20 +158,25 @@ fn w1(options: Options) -> Sample {
     let herd = Herd::new();
     let table = w1_sizes();
     let rounds = options.rounds(1000);
-    let found = Mutex::new((Vec::new(), 0.0));
+    let found = Mutex::new((Vec::new(), None));
     let measured = Team::run(1, |team, _| {
         team.begin(0);
-        let times = W1_LOOPS
+        let costs = W1_LOOPS
             .iter()
-            .map(|(name, body)| (name.to_string(), w1_measure(team, &herd, rounds, body)))
+            .map(|(name, body)| (*name, w1_measure(team, &herd, rounds, body)))
             .collect();
         team.end(0);
         let from_table = |member: &Member<'_>| w1_loop_table(member, &table);
-        let table_ns = w1_measure(team, &herd, rounds, &from_table);
-        *found.lock().expect("one thread") = (times, table_ns);
+        let counted = options.rounds.is_some(); // someone counts instructions
+        let table_cost = (!counted).then(|| w1_measure(team, &herd, rounds, &from_table));
+        *found.lock().expect("one thread") = (costs, table_cost);
     });
-    let (times, table_ns) = found.into_inner().expect("one thread");
-    w1_sample(times, measured, rounds).with("table_ns", table_ns)
+    let (costs, table_cost) = found.into_inner().expect("one thread");
+    let sample = w1_sample(costs, measured, rounds);
+    match table_cost {
+        Some(cost) => sample.with("table_ns", cost.wall).with("table_cpu_ns", cost.cpu),
+        None => sample,
+    }
 }
 
 /// With the table alone: for whoever counts instructions.
@@ -172,15 +184,15 @@ fn w1_table(options: Options) -> Sample {
     let herd = Herd::new();
     let table = w1_sizes();
     let rounds = options.rounds(1000);
-    let found = Mutex::new(0.0);
+    let found = Mutex::new(Vec::new());
     let measured = Team::run(1, |team, _| {
         team.begin(0);
         let from_table = |member: &Member<'_>| w1_loop_table(member, &table);
-        *found.lock().expect("one thread") = w1_measure(team, &herd, rounds, &from_table);
+        let cost = w1_measure(team, &herd, rounds, &from_table);
         team.end(0);
+        found.lock().expect("one thread").push(("ns_table", cost));
     });
-    let ns = found.into_inner().expect("one thread");
-    w1_sample(vec![("ns_table".into(), ns)], measured, rounds)
+    w1_sample(found.into_inner().expect("one thread"), measured, rounds)
 }
 
 // --- W2: list --------------------------------------------------------------------------------------
@@ -206,15 +218,18 @@ fn w2_list(member: &Member<'_>, nodes: usize) -> *mut Node {
     list
 }
 
-fn w2_rounds(team: &Team, number: usize, herd: &Herd, nodes: usize, rounds: usize) {
-    for _ in 0..rounds {
-        let member = herd.get();
-        let list = w2_list(&member, nodes);
-        // SAFETY: the list has nodes, and the herd was not reset.
-        assert_eq!(unsafe { (*list).value }, nodes - 1);
-        drop(member);
-        phase_end(team, number, herd);
+/// A round of one thread; in a warm one all have their arenas at the same time, so that there is one for
+/// each.
+fn w2_round(team: &Team, number: usize, herd: &Herd, nodes: usize, warm: bool) {
+    let member = herd.get();
+    if warm {
+        team.meet();
     }
+    let list = w2_list(&member, nodes);
+    // SAFETY: the list has nodes, and the herd was not reset.
+    assert_eq!(unsafe { (*list).value }, nodes - 1);
+    drop(member);
+    phase_end(team, number, herd);
 }
 
 fn w2(options: Options) -> Sample {
@@ -222,9 +237,9 @@ fn w2(options: Options) -> Sample {
     let nodes = W2_NODES / options.threads;
     let rounds = options.rounds(100);
     let measured = Team::run(options.threads, |team, number| {
-        w2_rounds(team, number, &herd, nodes, W2_WARM_ROUNDS);
+        (0..W2_WARM_ROUNDS).for_each(|_| w2_round(team, number, &herd, nodes, true));
         team.begin(number);
-        w2_rounds(team, number, &herd, nodes, rounds);
+        (0..rounds).for_each(|_| w2_round(team, number, &herd, nodes, false));
         team.end(number);
     });
     Sample::new("ns/node", measured, nodes * options.threads * rounds)
@@ -297,13 +312,16 @@ fn w5_fill(member: &Member<'_>, sizes: &[u32]) {
     }
 }
 
-fn w5_phases(team: &Team, number: usize, herd: &Herd, sizes: &[u32], phases: usize) {
-    for _ in 0..phases {
-        let member = herd.get();
-        w5_fill(&member, sizes);
-        drop(member);
-        phase_end(team, number, herd);
+/// A phase of one thread; in a warm one all have their arenas at the same time, so that there is one for
+/// each.
+fn w5_phase(team: &Team, number: usize, herd: &Herd, sizes: &[u32], warm: bool) {
+    let member = herd.get();
+    if warm {
+        team.meet();
     }
+    w5_fill(&member, sizes);
+    drop(member);
+    phase_end(team, number, herd);
 }
 
 fn w5(options: Options) -> Sample {
@@ -312,9 +330,9 @@ fn w5(options: Options) -> Sample {
     let warm_in_rounds = if options.rounds.is_none() { W5_WARM_PHASES } else { 0 };
     let phases = options.rounds(200) - warm_in_rounds;
     let measured = Team::run(options.threads, |team, number| {
-        w5_phases(team, number, &herd, &sizes, W5_WARM_PHASES);
+        (0..W5_WARM_PHASES).for_each(|_| w5_phase(team, number, &herd, &sizes, true));
         team.begin(number);
-        w5_phases(team, number, &herd, &sizes, phases);
+        (0..phases).for_each(|_| w5_phase(team, number, &herd, &sizes, false));
         team.end(number);
     });
     Sample::new("ns/object", measured, W5_OBJECTS * phases * options.threads)
@@ -324,6 +342,7 @@ fn w5(options: Options) -> Sample {
 // --- W6: mixed and cold ----------------------------------------------------------------------------
 
 const W6_TABLE: usize = 1_000_000;
+const PAGE: usize = 4096;
 
 fn w6_size(random: &mut Random) -> u32 {
     let kind = random.next() % 100;
@@ -338,7 +357,17 @@ fn w6_size(random: &mut Random) -> u32 {
 #[inline(never)]
 fn w6_fill(member: &Member<'_>, sizes: &[u32], objects: usize) {
     for (i, size) in sizes.iter().cycle().take(objects).enumerate() {
-        allocate(member, *size as usize, i);
+        let size = *size as usize;
+        let object = allocate(member, size, i);
+        let last = size.saturating_sub(size_of::<usize>());
+        for at in (PAGE..=last).step_by(PAGE) {
+            // SAFETY: a word at `at` ends within the object.
+            keep(unsafe {
+                let word = object.add(at).cast::<usize>();
+                word.write(i);
+                word
+            });
+        }
     }
 }
 
@@ -356,8 +385,7 @@ fn w6(options: Options) -> Sample {
         w6_fill(&herd.get(), &sizes, objects);
         team.end(number);
         if number == 0 {
-            *rss.lock().expect("one thread") =
-                load::rss_highest_kib() - team.measured().rss_before;
+            *rss.lock().expect("one thread") = load::rss_highest_kib() - team.measured().rss_before;
         }
     });
     let rss = rss.into_inner().expect("one thread");
@@ -380,18 +408,18 @@ fn w7_fill(member: &Member<'_>, objects: usize) {
 }
 
 /// Microseconds for one reset.
-fn w7_reset(team: &Team, herd: &Herd, objects: usize) -> f64 {
+fn w7_reset(herd: &Herd, objects: usize) -> f64 {
     let member = herd.get();
     w7_fill(&member, objects);
     drop(member);
     let before = load::now();
-    phase_end(team, 0, herd); // one thread: its barriers never wait
+    herd.reset();
     (load::now() - before) / 1e3
 }
 
 /// The first of several resets, and their median.
-fn w7_measure(team: &Team, herd: &Herd, objects: usize) -> (f64, f64) {
-    let mut times: Vec<f64> = (0..W7_REPEATS).map(|_| w7_reset(team, herd, objects)).collect();
+fn w7_measure(herd: &Herd, objects: usize) -> (f64, f64) {
+    let mut times: Vec<f64> = (0..W7_REPEATS).map(|_| w7_reset(herd, objects)).collect();
     let first = times[0];
     times.sort_by(f64::total_cmp);
     (first, times[W7_REPEATS / 2])
@@ -403,7 +431,7 @@ fn w7(options: Options) -> Sample {
     let found = Mutex::new(((0.0, 0.0), (0.0, 0.0)));
     let measured = Team::run(1, |team, _| {
         team.begin(0);
-        let times = (w7_measure(team, &herd, few), w7_measure(team, &herd, 10 * few));
+        let times = (w7_measure(&herd, few), w7_measure(&herd, 10 * few));
         team.end(0);
         *found.lock().expect("one thread") = times;
     });
@@ -435,13 +463,7 @@ fn w8_texts() -> Texts {
 }
 
 #[inline(never)]
-fn w8_produce(
-    ring: &Ring,
-    mut side: Side,
-    member: &Member<'_>,
-    texts: &Texts,
-    messages: usize,
-) {
+fn w8_produce(ring: &Ring, mut side: Side, member: &Member<'_>, texts: &Texts, messages: usize) {
     for i in 0..messages {
         ring.put(&mut side, member.string(&texts[i % W8_TEXTS][..W8_TEXT - 1]));
     }
