@@ -44,10 +44,13 @@ PACKAGES = """
 tools=$1; wishes=$2; crate=$3
 need $tools
 want $wishes
+if [ -n "$need_missing" ]; then # one that is not to be had stops the others
+    for wish in $wishes; do want "$wish"; done
+fi
 if [ -n "$crate" ] && ! ls -d "${CARGO_REGISTRY:-/usr/share/cargo/registry}"/bumpalo-[0-9]*; then
     need_install librust-bumpalo-dev
 fi >/dev/null 2>&1
-echo "$need_missing"
+need_packages $wishes
 """
 
 
