@@ -51,6 +51,11 @@ def number(value: float | None) -> str:
     return f"{value:.{digits}f}"
 
 
+def ratio(value: float) -> str:
+    """Two digits behind the point where they matter."""
+    return number(value) if value >= 100 else f"{value:.2f}"
+
+
 def table(heads: list[str], rows: list[list[str]]) -> Iterator[str]:
     """A table in Markdown: the first column to the left, the others to the right."""
     yield "| " + " | ".join(heads) + " |"
@@ -67,7 +72,7 @@ def row_of(results: Results, cell: Cell) -> list[str]:
     herd = results.median(Cell(cell.workload, HERD, cell.threads))
     row = [cell.peer, str(cell.threads), number(spread.median),
            f"{number(spread.least)} to {number(spread.greatest)}",
-           f"{spread.median / herd:.2f}" if herd else ""]
+           ratio(spread.median / herd) if herd else ""]
     row += [number(results.instructions(cell.peer, name))
             for _, name in COUNTED.get(cell.workload, ())]
     row += [number(results.median(cell, figure)) for _, figure in COLUMNS.get(cell.workload, ())]

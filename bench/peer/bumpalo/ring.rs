@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 //! A bounded ring of pointers for one producer and one consumer. Each side keeps what it saw last of the
-//! other's count, and looks again only when the ring seems full or empty: so few cache lines travel.
+//! other's count, and looks again only when the ring seems full or empty; then it waits for a batch of
+//! places or messages.
 
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 const SLOTS: usize = 1024;
-const LOOKS: usize = 100;
-const PAUSES: usize = 64;
+const LOOKS: usize = 1000;
+const BATCH: usize = 64;
 
 /// On a line of its own: each count is written by one side.
 #[repr(align(64))]
@@ -25,19 +26,14 @@ pub struct Side {
     seen: usize,
 }
 
-/// The ring is full, or empty: stay away from it for the time of some messages, for each look takes its
-/// cache line from the other side; after some looks, let the other side run where it has to have this
-/// processor.
+/// Spins, and at length lets the other side run where it has to have this processor.
 fn wait_a_little(looks: &mut usize) {
     *looks += 1;
     if *looks == LOOKS {
         *looks = 0;
         std::thread::yield_now();
-        return;
     }
-    for _ in 0..PAUSES {
-        std::hint::spin_loop();
-    }
+    std::hint::spin_loop();
 }
 
 impl Ring {
@@ -55,10 +51,10 @@ impl Ring {
     /// The release publishes the message; it pairs with the acquire in take().
     #[inline(always)]
     pub fn put(&self, side: &mut Side, message: *mut u8) {
-        let mut looks = 0;
-        while side.own.wrapping_sub(side.seen) == SLOTS {
-            side.seen = self.taken.0.load(Ordering::Acquire);
-            if side.own.wrapping_sub(side.seen) == SLOTS {
+        if side.own.wrapping_sub(side.seen) == SLOTS {
+            let mut looks = 0;
+            while side.own.wrapping_sub(side.seen) > SLOTS - BATCH {
+                side.seen = self.taken.0.load(Ordering::Acquire);
                 wait_a_little(&mut looks);
             }
         }
@@ -67,13 +63,15 @@ impl Ring {
         self.put.0.store(side.own, Ordering::Release);
     }
 
-    /// The release hands the slot back; it pairs with the acquire in put().
+    /// `left` messages are still to come. The release hands the slot back; it pairs with the acquire in
+    /// put().
     #[inline(always)]
-    pub fn take(&self, side: &mut Side) -> *mut u8 {
-        let mut looks = 0;
-        while side.own == side.seen {
-            side.seen = self.put.0.load(Ordering::Acquire);
-            if side.own == side.seen {
+    pub fn take(&self, side: &mut Side, left: usize) -> *mut u8 {
+        if side.own == side.seen {
+            let batch = left.min(BATCH);
+            let mut looks = 0;
+            while side.seen.wrapping_sub(side.own) < batch {
+                side.seen = self.put.0.load(Ordering::Acquire);
                 wait_a_little(&mut looks);
             }
         }

@@ -261,7 +261,7 @@ fn w3(options: Options) -> Sample {
     let objects = options.rounds(W3_BYTES / W3_OBJECT) / options.threads;
     let bytes = options.threads * objects * W3_OBJECT;
     let rss = Mutex::new(0.0);
-    load::touch(bytes * 3 / 2);
+    load::touch(bytes * 2);
     let herd = Herd::new();
     let measured = Team::run(options.threads, |team, number| {
         team.begin(number);
@@ -378,7 +378,7 @@ fn w6(options: Options) -> Sample {
     let requested: usize = sizes.iter().cycle().take(objects).map(|size| *size as usize).sum();
     let requested = requested * options.threads;
     let rss = Mutex::new(0.0);
-    load::touch(requested * 5 / 4);
+    load::touch(requested * 2);
     let herd = Herd::new();
     let measured = Team::run(options.threads, |team, number| {
         team.begin(number);
@@ -485,7 +485,7 @@ unsafe fn w8_sum(text: *const u8) -> usize {
 fn w8_consume(ring: &Ring, mut side: Side, sums: &[usize; W8_TEXTS], messages: usize) {
     for i in 0..messages {
         // SAFETY: what was put is a text, and the herd was not reset.
-        let sum = unsafe { w8_sum(ring.take(&mut side)) };
+        let sum = unsafe { w8_sum(ring.take(&mut side, messages - i)) };
         assert_eq!(sum, sums[i % W8_TEXTS], "a message is not what was sent");
     }
 }
