@@ -47,9 +47,10 @@ want $wishes
 if [ -n "$need_missing" ]; then # one that is not to be had stops the others
     for wish in $wishes; do want "$wish"; done
 fi
-if [ -n "$crate" ] && ! ls -d "${CARGO_REGISTRY:-/usr/share/cargo/registry}"/bumpalo-[0-9]*; then
+registry=${CARGO_REGISTRY:-/usr/share/cargo/registry}
+if [ -n "$crate" ] && ! ls -d "$registry"/bumpalo-[0-9]* >/dev/null 2>&1; then
     need_install librust-bumpalo-dev
-fi >/dev/null 2>&1
+fi
 need_packages $wishes
 """
 

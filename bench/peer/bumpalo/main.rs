@@ -5,9 +5,12 @@
 //!     bench_bumpalo WORKLOAD [--threads N] [--quick] [--rounds N]
 //!     bench_bumpalo --list
 
+mod cold;
 mod herd;
 mod load;
 mod ring;
+mod share;
+mod warm;
 mod work;
 
 use std::process::exit;
