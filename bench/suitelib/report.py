@@ -160,7 +160,9 @@ def summary(results: Results) -> Iterator[str]:
     if not bars:
         return
     met = sum(bar.met() is True for _, bar in bars)
-    yield f"Of {len(bars)} bars, {met} are met and {len(missed)} missed."
+    rest = len(bars) - met - len(missed)
+    yield (f"Of {len(bars)} bars, {met} are met and {len(missed)} missed"
+           f"{f'; {rest} are not measured' if rest else ''}.")
     yield ""
     if missed:
         yield from (f"- {workload.upper()}, {bar}" for workload, bar in missed)
