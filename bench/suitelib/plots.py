@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""The pictures, by gnuplot: SVG that is readable on light and on dark ground."""
+
+import pathlib
+import shutil
+import subprocess
+from collections.abc import Iterator
+
+from .report import TITLES, number
+from .results import HERD, LIMITS, Cell, Results, with_threads
+
+# In the middle between black and white: text and lines stand out on both.
+INK = "#767676"
+HERD_COLOUR = "#e8590c"
+LIMIT_COLOUR = "#8f9aa3"
+OTHER_COLOUR = "#4b87c5"
+COLOURS = ("#3a7fd5", "#2f9e44", "#ae3ec9", "#0c8599", "#c2871d", "#d6336c", "#5f6fd8", "#74962a",
+           "#a0603a", "#1fa37f", "#8a63d2", "#b55a9a")
+
+# Where the greatest figure is this many times the least one, the axis is logarithmic.
+LOGARITHMIC = 30
+
+# Workloads that have a picture with a curve over threads beside the bars.
+CURVES = ("w2", "w4", "w5")
+
+
+def setup(width: int, height: int, title: str) -> Iterator[str]:
+    """What both kinds of pictures begin with; the ground is left transparent."""
+    yield f"set terminal svg size {width},{height} dynamic font 'sans-serif,13' noenhanced"
+    yield f"set title '{title}' textcolor '{INK}'"
+    yield f"set border 3 linecolor '{INK}'"
+    yield f"set tics nomirror textcolor '{INK}'"
+    yield f"set grid linecolor '{INK}' linewidth 0.3 dashtype 3"
+    yield f"set key textcolor '{INK}'"
+
+
+def axis(name: str, label: str, values: list[float]) -> tuple[list[str], float]:
+    """A logarithmic axis where the values are far from each other, else one that begins at 0; and
+    where it begins."""
+    least = min((value for value in values if value > 0), default=1.0)
+    if max(values) > LOGARITHMIC * least:
+        return [f"set logscale {name}",
+                f"set {name}label '{label} (logarithmic)' textcolor '{INK}'",
+                f"set {name}range [{least / 3}:{max(values) * 3}]"], least / 3
+    return [f"set {name}label '{label}' textcolor '{INK}'",
+            f"set {name}range [0:{max(values) * 1.2 or 1}]"], 0
+
+
+def colours(results: Results) -> dict[str, str]:
+    """A colour for the curve of each peer, the same in all pictures."""
+    others = [peer for peer in results.data["peers"] if peer != HERD and peer not in LIMITS]
+    found = {peer: COLOURS[at % len(COLOURS)] for at, peer in enumerate(others)}
+    return {HERD: HERD_COLOUR, **{limit: LIMIT_COLOUR for limit in LIMITS}, **found}
+
+
+def bar_colour(peer: str) -> int:
+    """Bars have their names beside them: herd stands out, and so do the limits."""
+    colour = {HERD: HERD_COLOUR, **{limit: LIMIT_COLOUR for limit in LIMITS}}
+    return int(colour.get(peer, OTHER_COLOUR)[1:], 16)
+
+
+def bars_script(results: Results, workload: str, threads: int) -> str:
+    """Horizontal bars, one a peer, the fastest on top; the least and greatest sample as a line."""
+    found = []
+    for peer in results.peers(workload):
+        spread = results.spread(Cell(workload, peer, threads))
+        if spread is not None:
+            found.append((spread.median, peer, spread))
+    found.sort(reverse=True)
+    count = f", {with_threads(threads)}" if len(results.threads(workload)) > 1 else ""
+    lines = list(setup(760, 90 + 30 * len(found), TITLES.get(workload, workload) + count))
+    setting, start = axis("x", results.unit(workload),
+                          [end for _, _, s in found for end in (s.least, s.greatest)])
+    lines += setting
+    lines += ["unset key", "set grid noytics", f"set yrange [-0.7:{len(found) - 0.3}]",
+              "set style fill solid 0.9 noborder",
+              "set ytics scale 0 (" + ", ".join(
+                  f"'{peer}' {row}" for row, (_, peer, _) in enumerate(found)) + ")",
+              "$bars << END"]
+    lines += [f"{median} {row} {spread.least} {spread.greatest} {bar_colour(peer)} "
+              f"'  {number(median)}'"
+              for row, (median, peer, spread) in enumerate(found)]
+    lines += ["END",
+              f"plot $bars using ({start}):2:({start}):1:($2-0.36):($2+0.36):5 with boxxyerror "
+              "linecolor rgb variable, \\",
+              f"$bars using 1:2:3:4 with xerrorbars pointtype 0 linecolor '{INK}', \\",
+              "$bars using 4:2:6 with labels left "
+              f"textcolor '{INK}'"]
+    return "\n".join(lines) + "\n"
+
+
+def curves_script(results: Results, workload: str) -> str:
+    """A curve for each peer over the number of threads."""
+    colour = colours(results)
+    lines = list(setup(760, 440, TITLES.get(workload, workload)))
+    blocks, plots, values = [], [], []
+    for at, peer in enumerate(results.peers(workload)):  # pylint: disable=invalid-name
+        points = [(threads, results.median(Cell(workload, peer, threads)))
+                  for threads in results.threads(workload, peer)]
+        values += [median for _, median in points if median is not None]
+        blocks += [f"$p{at} << END", *(f"{x} {y}" for x, y in points), "END"]
+        width = 3 if peer == HERD else 1.5
+        dash = " dashtype 2" if peer in LIMITS else ""
+        plots.append(f"$p{at} using 1:2 with linespoints title '{peer}' linecolor '{colour[peer]}' "
+                     f"linewidth {width}{dash} pointtype {at % 13 + 1} pointsize 0.8")
+    threads = results.threads(workload)
+    lines += axis("y", results.unit(workload), values)[0]
+    lines += ["set logscale x 2", f"set xlabel 'threads' textcolor '{INK}'",
+              f"set xrange [{threads[0] * 0.9}:{threads[-1] * 1.1}]",
+              "set xtics (" + ", ".join(str(count) for count in threads) + ")",
+              "set key outside right", *blocks, "plot " + ", \\\n".join(plots)]
+    return "\n".join(lines) + "\n"
+
+
+def draw(script: str, path: pathlib.Path) -> None:
+    """Runs gnuplot; what it complains about ends up in the exception."""
+    done = subprocess.run(["gnuplot"], input=f"set output '{path.name}'\n{script}", text=True,
+                          capture_output=True, check=False, cwd=path.parent)
+    # gnuplot reads a script to its end, and returns 0, whatever fails in it.
+    if done.returncode != 0 or "line " in done.stderr:
+        raise ValueError(f"{path.name}: gnuplot: {done.stderr.strip()}")
+
+
+def draw_all(results: Results, folder: pathlib.Path) -> dict[str, list[str]]:
+    """All pictures, as file names by workload; none where there is no gnuplot."""
+    if shutil.which("gnuplot") is None:
+        return {}
+    pictures: dict[str, list[str]] = {}
+    for old in folder.glob("w[0-9]*.svg"):
+        old.unlink()
+    for workload in results.workloads():
+        names = [f"{workload}-{threads}.svg" for threads in shown_threads(results, workload)]
+        for name, threads in zip(names, shown_threads(results, workload)):
+            draw(bars_script(results, workload, threads), folder / name)
+        if workload in CURVES and len(results.threads(workload)) > 1:
+            names.append(f"{workload}-threads.svg")
+            draw(curves_script(results, workload), folder / names[-1])
+        pictures[workload] = names
+    return pictures
+
+
+def shown_threads(results: Results, workload: str) -> list[int]:
+    """The thread counts that get bars: the least, and the greatest that has a processor each."""
+    threads = results.threads(workload)
+    processors = int(results.data["machine"]["processors"])
+    return sorted({threads[0], max((count for count in threads if count <= processors),
+                                   default=threads[0])})

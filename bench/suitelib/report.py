@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: MIT
+"""results.md: a table for each workload, and below it what herd must reach."""
+
+import collections
+from collections.abc import Iterator
+
+from .bars import bars_of
+from .results import HERD, Cell, Results, with_threads
+
+TITLES = {
+    "w1": "W1, hot: 8 to 256 bytes into warm memory",
+    "w2": "W2, list: 1M nodes of 16 bytes over all threads, freed after each round",
+    "w3": "W3, cold: 1 GiB of 64-byte objects from nothing",
+    "w4": "W4, checkout: get, one allocation of 32 bytes, put",
+    "w5": "W5, phases: 100,000 objects of 8 to 256 bytes a thread, then a reset",
+    "w6": "W6, mixed and cold: 5M objects a thread, most small, some up to 64 KiB",
+    "w7": "W7, bulk free: a reset after 10M objects of 32 bytes",
+    "w8": "W8, hand-over: strings of 24 bytes through a ring of 1,024",
+}
+
+# Columns beside the time: a heading, and the extra figure that stands in it.
+COLUMNS = {
+    "w1": (("processor ns", "cpu_ns"), ("sizes from a table: ns", "table_ns"),
+           ("processor ns", "table_cpu_ns"), ("faults", "faults")),
+    "w2": (("processor ns", "cpu_ns"), ("faults", "faults")),
+    "w3": (("processor ns", "cpu_ns"), ("faults", "faults"), ("resident KiB", "rss_kib"),
+           ("memset ns", "memset_ns")),
+    "w4": (("processor ns", "cpu_ns"), ("faults", "faults")),
+    "w5": (("processor ns", "cpu_ns"), ("faults", "faults")),
+    "w6": (("processor ns", "cpu_ns"), ("faults", "faults"),
+           ("most held / asked for", "rss_ratio")),
+    "w7": (("1M objects", "reset_us_1m"), ("first reset, 10M", "first_us_10m"),
+           ("first reset, 1M", "first_us_1m"), ("faults", "faults")),
+    "w8": (("processor ns", "cpu_ns"), ("faults", "faults")),
+}
+
+# Columns of instructions: a heading, and what was counted.
+COUNTED = {
+    "w1": (("instructions", "w1"), ("sizes from a table: instructions", "w1-table")),
+    "w4": (("instructions", "w4"),),
+}
+
+
+def number(value: float | None) -> str:
+    """Three digits, no exponent; empty where there is none."""
+    if value is None:
+        return ""
+    if value >= 100 or value == int(value):
+        return f"{value:,.0f}"
+    digits = 1 if value >= 10 else 2 if value >= 1 else 3
+    return f"{value:.{digits}f}"
+
+
+def ratio(value: float) -> str:
+    """Two digits behind the point where they matter."""
+    return number(value) if value >= 100 else f"{value:.2f}"
+
+
+def table(heads: list[str], rows: list[list[str]]) -> Iterator[str]:
+    """A table in Markdown: the first column to the left, the others to the right."""
+    yield "| " + " | ".join(heads) + " |"
+    yield "|:--|" + "--:|" * (len(heads) - 1)
+    for row in rows:
+        yield "| " + " | ".join(row) + " |"
+
+
+def row_of(results: Results, cell: Cell) -> list[str]:
+    """What is known of a cell."""
+    spread = results.spread(cell)
+    if spread is None:
+        return []
+    herd = results.median(Cell(cell.workload, HERD, cell.threads))
+    row = [cell.peer, str(cell.threads), number(spread.median),
+           f"{number(spread.least)} to {number(spread.greatest)}",
+           ratio(spread.median / herd) if herd else ""]
+    row += [number(results.instructions(cell.peer, name))
+            for _, name in COUNTED.get(cell.workload, ())]
+    row += [number(results.median(cell, figure)) for _, figure in COLUMNS.get(cell.workload, ())]
+    return row
+
+
+def workload_table(results: Results, workload: str) -> Iterator[str]:
+    """The table, by threads and then by time."""
+    heads = ["peer", "threads", results.unit(workload), "least to greatest", "ratio to herd"]
+    heads += [head for head, _ in COUNTED.get(workload, ())]
+    heads += [head for head, _ in COLUMNS.get(workload, ())]
+    order = []
+    for threads in results.threads(workload):
+        for peer in results.peers(workload):
+            median = results.median(Cell(workload, peer, threads))
+            if median is not None:
+                order.append((threads, median, peer))
+    rows = [row_of(results, Cell(workload, peer, threads)) for threads, _, peer in sorted(order)]
+    yield from table(heads, [[f"**{row[0]}**" if row[0] == HERD else row[0], *row[1:]]
+                             for row in rows])
+
+
+def workload_section(results: Results, workload: str, pictures: list[str]) -> Iterator[str]:
+    """The table, the pictures, what herd must reach."""
+    yield f"## {TITLES.get(workload, workload)}"
+    yield ""
+    yield from workload_table(results, workload)
+    yield ""
+    bars = bars_of(results, workload)
+    if bars:
+        yield "herd must reach:"
+        yield ""
+        yield from (f"- {bar}" for bar in bars)
+        yield ""
+    for picture in pictures:
+        yield f"![{TITLES.get(workload, workload)}]({picture})"
+        yield ""
+
+
+def machine_section(results: Results) -> Iterator[str]:
+    """Where and how it was measured."""
+    yield from table(["machine", ""],
+                     [[name, value] for name, value in results.data["machine"].items()])
+    yield ""
+    samples = results.data["samples"]
+    counts = collections.Counter((s["workload"], s["peer"], s["threads"]) for s in samples)
+    yield (f"Medians of {min(counts.values())} samples, each a process of its own, all peers in "
+           f"turns. During {sum(sample['disturbed'] for sample in samples)} of {len(samples)} "
+           "samples other processes had a tenth of a processor or more. A ratio to herd above 1 "
+           "means that herd is faster.")
+    if results.data["options"]["quick"]:
+        yield "Taken with --quick: a tenth of the work, to look, not to judge by."
+    if results.data["counter"]:
+        yield (f"Instructions are counted by {results.data['counter']}: the loop of the "
+               "workload is included.")
+    yield ""
+
+
+def left_out(results: Results) -> Iterator[str]:
+    """What is not in the tables, and why."""
+    lines = [f"- {name}: {peer['reason']}"
+             for name, peer in results.data["peers"].items() if peer["reason"]]
+    lines += [f"- {failed['workload'].upper()} of {failed['peer']} with "
+              f"{with_threads(failed['threads'])}: {failed['reason']}"
+              for failed in results.data["failures"]]
+    for name, peer in results.data["peers"].items():
+        lacking = [workload.upper() for workload in results.workloads()
+                   if peer["reason"] is None and workload not in peer["workloads"]]
+        if lacking:
+            lines.append(f"- {name}: it has no {', '.join(lacking)}")
+    lines += [f"- instructions of {name}: {reason}"
+              for name, reason in results.data["instruction_failures"].items()]
+    if lines:
+        yield "## Left out"
+        yield ""
+        yield from (" ".join(line.split()) for line in lines)
+        yield ""
+
+
+def summary(results: Results) -> Iterator[str]:
+    """How many bars were met, and which were not."""
+    bars = [(workload, bar) for workload in results.workloads()
+            for bar in bars_of(results, workload)]
+    missed = [(workload, bar) for workload, bar in bars if bar.met() is False]
+    if not bars:
+        return
+    met = sum(bar.met() is True for _, bar in bars)
+    rest = len(bars) - met - len(missed)
+    yield (f"Of {len(bars)} bars, {met} are met and {len(missed)} missed"
+           f"{f'; {rest} are not measured' if rest else ''}.")
+    yield ""
+    if missed:
+        yield from (f"- {workload.upper()}, {bar}" for workload, bar in missed)
+        yield ""
+
+
+def markdown(results: Results, pictures: dict[str, list[str]]) -> str:
+    """The whole of results.md; pictures are file names beside it, by workload."""
+    lines = ["# Results", ""]
+    lines += machine_section(results)
+    lines += summary(results)
+    for workload in results.workloads():
+        lines += workload_section(results, workload, pictures.get(workload, []))
+    lines += left_out(results)
+    return "\n".join(lines)

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""What a run found: the contents of results.json, and the questions that its readers ask."""
+
+import dataclasses
+import json
+import pathlib
+import statistics
+from typing import Any
+
+HERD = "herd"
+
+# Bare bumps over prepared memory: no peer can be faster.
+LIMITS = ("limit4k", "limithuge")
+
+
+def with_threads(count: int) -> str:
+    """For a sentence."""
+    return f"{count} thread" if count == 1 else f"{count} threads"
+
+
+@dataclasses.dataclass(frozen=True)
+class Spread:
+    """The samples of one figure."""
+
+    median: float
+    least: float
+    greatest: float
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Cell:
+    """What is sampled: a workload, a peer, a number of threads."""
+
+    workload: str
+    peer: str
+    threads: int
+
+    def __str__(self) -> str:
+        return f"{self.workload} {self.peer}, {with_threads(self.threads)}"
+
+
+class Results:
+    """results.json in memory. All that is shown is computed from it, and from nothing else."""
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self.data = data
+
+    @classmethod
+    def read(cls, path: pathlib.Path) -> "Results":
+        """The results of an earlier run."""
+        return cls(json.loads(path.read_text(encoding="utf-8")))
+
+    def write(self, path: pathlib.Path) -> None:
+        """For other programs, and for read()."""
+        path.write_text(json.dumps(self.data, indent=1) + "\n", encoding="utf-8")
+
+    def workloads(self) -> list[str]:
+        """All that were sampled, in order."""
+        return sorted({sample["workload"] for sample in self.data["samples"]})
+
+    def peers(self, workload: str) -> list[str]:
+        """All that were sampled, in the order in which the peers are known."""
+        sampled = {sample["peer"] for sample in self.data["samples"]
+                   if sample["workload"] == workload}
+        return [peer for peer in self.data["peers"] if peer in sampled]
+
+    def threads(self, workload: str, peer: str | None = None) -> list[int]:
+        """The thread counts that were sampled."""
+        return sorted({sample["threads"] for sample in self.data["samples"]
+                       if sample["workload"] == workload and peer in (None, sample["peer"])})
+
+    def samples(self, cell: Cell) -> list[dict[str, Any]]:
+        """In the order in which they were taken."""
+        return [sample for sample in self.data["samples"]
+                if (sample["workload"], sample["peer"], sample["threads"])
+                == (cell.workload, cell.peer, cell.threads)]
+
+    def unit(self, workload: str) -> str:
+        """What the figures of a workload mean."""
+        return str(next(sample["unit"] for sample in self.data["samples"]
+                        if sample["workload"] == workload))
+
+    def spread(self, cell: Cell, figure: str = "value") -> Spread | None:
+        """A figure of a cell: "value", or one of the extra ones. None: it has no such figure."""
+        samples = self.samples(cell)
+        values = [sample["value"] if figure == "value" else sample["extra"].get(figure)
+                  for sample in samples]
+        if not values or None in values:
+            return None
+        return Spread(statistics.median(values), min(values), max(values))
+
+    def median(self, cell: Cell, figure: str = "value") -> float | None:
+        """The median of a figure; None: there is no such figure."""
+        spread = self.spread(cell, figure)
+        return spread.median if spread is not None else None
+
+    def instructions(self, peer: str, name: str) -> float | None:
+        """Instructions an item, where they were counted: "w1", "w1-table", "w4"."""
+        counted: dict[str, float] = self.data["instructions"].get(peer, {})
+        return counted.get(name)
+
+    def best(self, workload: str, threads: int, among: list[str]) -> tuple[str, float] | None:
+        """The peer with the least median, and that."""
+        medians = [(self.median(Cell(workload, peer, threads)), peer) for peer in among]
+        known = [(median, peer) for median, peer in medians if median is not None]
+        if not known:
+            return None
+        median, peer = min(known)
+        return peer, median
+
+    def limit(self, workload: str, threads: int) -> tuple[str, float] | None:
+        """The faster one of the limits."""
+        return self.best(workload, threads, list(LIMITS))
+
+    def best_peer(self, workload: str, threads: int) -> tuple[str, float] | None:
+        """The fastest that is neither herd nor a limit."""
+        others = [peer for peer in self.peers(workload) if peer != HERD and peer not in LIMITS]
+        return self.best(workload, threads, others)
