@@ -4,7 +4,8 @@
  * stands here is reached when a chunk is full, for unusual arguments, and while an arena is
  * closed.
  *
- * Growth: chunks double up to a maximum. A request larger than the next chunk gets a chunk of its
+ * Growth: chunks double up to a maximum; of the system's memory they reach a huge page a little
+ * earlier. A request larger than the next chunk gets a chunk of its
  * own, beside the current one, so that one huge request inflates nothing that follows. But a
  * program that keeps asking for 5,000 or 100,000 bytes must not call the system for each of them:
  * such requests do double the chunks, once the arena holds as much as they ask for, or four times
@@ -17,9 +18,18 @@
 #include <string.h>
 
 #include "check.h"
+#include "os.h"
 #include "san.h"
+#include "sources.h"
 
 #define OWN_ABOVE ((size_t)64 << 10)
+
+/*
+ * Where the system's memory comes in huge pages, the chunk after one of this size is such a page: an
+ * arena that has filled half a MiB would meet a page fault for each 4 KiB of the next two chunks,
+ * and one for all of this.
+ */
+#define HUGE_AFTER ((size_t)256 << 10)
 
 /* The out-of-line definitions of what the header inlines. */
 extern inline void *bump_alloc(bump_t *bump, size_t size);
@@ -83,6 +93,15 @@ static size_t grown_for(const struct arena *a, size_t need)
 	return 0;
 }
 
+/* The size of the chunk after one of `size`. */
+static size_t next_size(const struct arena *a, size_t size)
+{
+	if (size >= HUGE_AFTER && size < OS_HUGE && a->max >= OS_HUGE &&
+	    source_has_huge_pages(&a->spare->source))
+		return OS_HUGE;
+	return num_min(num_mul(size, 2), a->max);
+}
+
 /*
  * Get a new current chunk for a request that needs `need`; one of the size `grown` if that can
  * be had.
@@ -100,7 +119,7 @@ static const char *grow(struct arena *a, size_t need, size_t grown)
 	}
 	push_current(a, c);
 	if (c->size >= grown)
-		a->grow = num_min(num_mul(grown, 2), a->max);
+		a->grow = next_size(a, grown);
 	return NULL;
 }
 

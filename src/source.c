@@ -44,14 +44,19 @@ static void none_release(void *ctx, void *memory, size_t size)
 
 size_t source_unit(const herd_source_t *source)
 {
-	if (os_is_source(source) || source_is_cache(source))
+	if (source_has_huge_pages(source))
 		return os_page_size();
 	return source->acquire == malloc_acquire ? CHUNK_ALIGN : CHUNK_UNIT;
 }
 
+bool source_has_huge_pages(const herd_source_t *source)
+{
+	return os_is_source(source) || source_is_cache(source);
+}
+
 bool source_is_known(const herd_source_t *source)
 {
-	return os_is_source(source) || source_is_cache(source) ||
+	return source_has_huge_pages(source) ||
 	       (source->acquire == malloc_acquire && source->release == malloc_release);
 }
 

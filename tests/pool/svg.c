@@ -74,7 +74,7 @@ static void fill(herd_t *herd)
 	assert_int_equal(herd_reset(herd), 0);
 	bump_t *const first = pool_get(herd);
 	bump_t *const second = pool_get(herd);
-	assert_true(pool_spend(first, 500000, 100));
+	assert_true(pool_spend(first, 400000, 100));
 	pool_alloc(second, 300, 2);
 	herd_put(herd, first);
 	herd_put(herd, second);
