@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""What bench/suite is made of: building, sampling, counting, judging, showing what was found."""
+"""What bench/run is made of: building, sampling, counting, judging, showing what was found."""

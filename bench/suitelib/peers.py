@@ -36,8 +36,8 @@ TOOLS = (
 )
 WISHES = ("cmd:gnuplot:gnuplot-nox", "cmd:valgrind:valgrind", "hdr:valgrind/valgrind.h:valgrind")
 
-# The other programs of bench/, which are no peers.
-NO_PEERS = ("checkout", "phases", "steps")
+# Of the programs of bench/load, those that are no peers.
+NO_PEERS = ("steps",)
 
 PACKAGES = """
 . "$1/tests/need.sh"; shift
@@ -110,7 +110,7 @@ def build_bumpalo(root: pathlib.Path, folder: pathlib.Path) -> str | None:
     """Builds the peer in Rust; returns the reason where that fails."""
     script = root / "bench/peer/bumpalo/build"
     try:
-        run_logged([str(script), str(folder / "bench/bench_bumpalo")], folder / "build.log")
+        run_logged([str(script), str(folder / "bench/load/bench_bumpalo")], folder / "build.log")
     except BuildFailed as failure:
         return str(failure).splitlines()[-1]
     return None
@@ -132,7 +132,7 @@ def read_list(peer: Peer) -> None:
 def executables(folder: pathlib.Path) -> dict[str, pathlib.Path]:
     """Every bench_NAME in the build folder, by name."""
     found = {path.name.removeprefix("bench_"): path
-             for path in sorted(folder.glob("bench/**/bench_*"))
+             for path in sorted(folder.glob("bench/load/bench_*"))
              if path.is_file() and os.access(path, os.X_OK)}
     return {name: path for name, path in found.items() if name not in NO_PEERS}
 

@@ -94,6 +94,77 @@ static void the_default_largest_chunk_is_2_MiB(void **state)
 	fixture_close(f);
 }
 
+struct sizes {
+	size_t n;
+	size_t capacities[256]; /* newest first */
+};
+
+static int note_capacity(void *ctx, const void *start, size_t used, size_t capacity)
+{
+	struct sizes *const sizes = ctx;
+
+	(void)start;
+	(void)used;
+	if (sizes->n == 256)
+		return -1;
+	sizes->capacities[sizes->n++] = capacity;
+	return 0;
+}
+
+/* An arena of so many bytes, in small pieces, over a source; 0: the default largest chunk. */
+static void grow_to(struct sizes *sizes, size_t bytes, const herd_source_t *source, size_t most)
+{
+	const bump_config_t config = {.source = source, .max_chunk = most};
+	bump_t *const bump = bump_new(&config);
+	bump_stats_t stats;
+
+	assert_non_null(bump);
+	memset(sizes, 0, sizeof(*sizes));
+	assert_non_null(bump_alloc(bump, 1));
+	for (size_t sum = 0; sum < bytes; sum += 4096)
+		assert_non_null(bump_alloc(bump, 4096 - 64));
+	assert_int_equal(bump_each_chunk(bump, note_capacity, sizes), 0);
+	bump_stats(bump, &stats);
+	assert_in_range(stats.reserved, bytes - bytes / 32, bytes + bytes / 8 + ((size_t)4 << 20));
+	bump_destroy(bump);
+}
+
+enum { HEADER = 48 };
+
+/* Of the system's memory, which comes in huge pages. */
+static void a_large_arena_grows_by_an_eighth_of_what_it_holds(void **state)
+{
+	(void)state;
+	static struct sizes sizes;
+	const size_t huge = (size_t)2 << 20;
+	size_t held = 0;
+
+	grow_to(&sizes, (size_t)(sizeof(size_t) < 8 ? 100 : 500) << 20, &herd_source_os, 0);
+	for (size_t i = sizes.n, expected = 4096; i-- > 0;) {
+		const size_t size = sizes.capacities[i] + HEADER;
+		size_t eighth = (held + size) / 8 / huge * huge;
+
+		if (size != expected)
+			fail_msg("%zu bytes, not %zu, after %zu", size, expected, held);
+		held += size;
+		eighth = eighth < (size_t)32 << 20 ? eighth : (size_t)32 << 20;
+		expected = size < (size_t)256 << 10 ? 2 * size : eighth > huge ? eighth : huge;
+	}
+}
+
+static void a_large_arena_grows_no_faster_than_it_was_told(void **state)
+{
+	(void)state;
+	static struct sizes sizes;
+
+	grow_to(&sizes, (size_t)60 << 20, &herd_source_os, (size_t)1 << 20);
+	assert_int_equal(sizes.capacities[0] + HEADER, (size_t)1 << 20);
+	grow_to(&sizes, (size_t)60 << 20, &herd_source_os, (size_t)2 << 20);
+	assert_int_equal(sizes.capacities[0] + HEADER, (size_t)2 << 20);
+	grow_to(&sizes, (size_t)60 << 20, &herd_source_malloc, 0);
+	assert_int_equal(sizes.capacities[0] + HEADER, (size_t)2 << 20);
+}
+
 /* What an arena of its own holds for so many small bytes. */
 static size_t held_for_small(size_t bytes)
 {
@@ -267,6 +338,8 @@ int main(void)
 		FIXTURE_TEST(chunks_double_up_to_the_largest),
 		FIXTURE_TEST(a_small_arena_holds_no_more_than_a_page),
 		FIXTURE_TEST(the_default_largest_chunk_is_2_MiB),
+		cmocka_unit_test(a_large_arena_grows_by_an_eighth_of_what_it_holds),
+		cmocka_unit_test(a_large_arena_grows_no_faster_than_it_was_told),
 		FIXTURE_TEST(a_huge_request_does_not_inflate_what_follows),
 		FIXTURE_TEST(a_huge_request_in_between_does_not_end_the_current_chunk),
 		FIXTURE_TEST(a_request_above_the_next_chunk_does_not_disturb_the_doubling),
