@@ -7,8 +7,9 @@
  * So a chunk is held by a node, and nodes live as long as the shelves: on the stack of vacant ones,
  * or on that of a class. Whoever popped a node has it alone until it is pushed again.
  *
- * In front of each stack there is room for the chunk that came last, which needs no node: a program
- * that gets and gives back in turns meets one exchange each way.
+ * In front of each stack there is room for the chunk that came last, which needs no node: a thread
+ * that gets and gives back in turns meets one exchange each way. There are several such places, each
+ * for some of the threads, which so do not meet there.
  */
 
 #include "shelf.h"
@@ -148,35 +149,63 @@ bool shelf_is_empty(const struct shelves *s, size_t number)
 {
 	const struct shelf *shelf = &s->shelf[number];
 
-	return atomic_load_explicit(&shelf->last, memory_order_relaxed) == NULL &&
-	       stack_is_empty(&shelf->full);
+	for (size_t i = 0; i < FRONTS; i++) {
+		if (atomic_load_explicit(&shelf->fronts[i].last, memory_order_relaxed) != NULL)
+			return false;
+	}
+	return stack_is_empty(&shelf->full);
 }
 
-void *shelf_take(struct shelves *s, size_t number)
+/* The number of this thread's front. */
+static size_t my_front(void)
 {
-	_Atomic(void *) *last = &s->shelf[number].last;
-	void *memory = NULL;
+	static _Atomic size_t threads;
+	static _Thread_local size_t mine __attribute__((tls_model("initial-exec")));
 
+	if (mine == 0)
+		mine = 1 + atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) % FRONTS;
+	return mine - 1;
+}
+
+static void *take_from_front(struct front *front)
+{
 	/*
 	 * Looked at first, so that an empty place is only read. Acquire: what was done to the chunk
 	 * happens before what we do; pairs with the release in shelf_put().
 	 */
-	if (atomic_load_explicit(last, memory_order_relaxed) != NULL)
-		memory = single_exchange(last, NULL, memory_order_acquire);
-	if (memory == NULL)
-		return take_from_stack(s, number);
-	san_observe(last);
+	if (atomic_load_explicit(&front->last, memory_order_relaxed) == NULL)
+		return NULL;
+
+	void *memory = single_exchange(&front->last, NULL, memory_order_acquire);
+
+	if (memory != NULL)
+		san_observe(&front->last);
+	return memory;
+}
+
+/* This thread's front first, those of others last. */
+void *shelf_take(struct shelves *s, size_t number)
+{
+	struct shelf *shelf = &s->shelf[number];
+	const size_t mine = my_front();
+	void *memory = take_from_front(&shelf->fronts[mine]);
+
+	if (HERD_LIKELY(memory != NULL))
+		return memory;
+	memory = take_from_stack(s, number);
+	for (size_t i = 1; i < FRONTS && memory == NULL; i++)
+		memory = take_from_front(&shelf->fronts[(mine + i) % FRONTS]);
 	return memory;
 }
 
 void *shelf_put(struct shelves *s, size_t number, void *memory)
 {
-	_Atomic(void *) *last = &s->shelf[number].last;
+	_Atomic(void *) *last = &s->shelf[number].fronts[my_front()].last;
 
 	san_publish(last);
 	/*
-	 * Release: pairs with the acquire in shelf_take(). Acquire: with the release of whoever put
-	 * what we take out, and hand on.
+	 * Release: pairs with the acquire in take_from_front(). Acquire: with the release of whoever
+	 * put what we take out, and hand on.
 	 */
 	memory = single_exchange(last, memory, memory_order_acq_rel);
 	if (HERD_LIKELY(memory == NULL))

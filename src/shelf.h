@@ -25,9 +25,16 @@ enum {
 
 #define SHELF_MOST_PAGES ((size_t)1 << 20)
 
+/* The chunk that came last from some of the threads; in front of the stack. */
+struct front {
+	_Atomic(void *) last __attribute__((aligned(64)));
+};
+
+enum { FRONTS = 4 };
+
 struct shelf {
 	struct stack full;
-	_Atomic(void *) last; /* the chunk that came last; in front of the stack */
+	struct front fronts[FRONTS];
 };
 
 struct shelves {
