@@ -34,7 +34,6 @@ void arena_init(struct arena *a, const bump_config_t *config, struct spare *spar
 	a->spare = spare;
 	a->limit = herd != NULL && config->limit != 0 ? config->limit : SIZE_MAX;
 	a->max = num_max(config->max_chunk != 0 ? config->max_chunk : CHUNK_MAX, CHUNK_ALIGN);
-	a->most = config->max_chunk != 0 ? a->max : CHUNK_MOST;
 	a->min_align = num_max(config->min_align, 1);
 	a->id = id_next();
 	a->on_oom = config->on_oom;

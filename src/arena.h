@@ -104,7 +104,6 @@ struct arena {
 	size_t grow;  /* size of the next chunk */
 	size_t first; /* ... and of the first */
 	size_t max;   /* ... and where doubling ends */
-	size_t most;  /* ... and where a large arena's growth does */
 	size_t min_align;
 	uint64_t id;	  /* never reused */
 	struct place low; /* the lowest position since checkout that an allocation's end left ... */

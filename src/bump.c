@@ -16,8 +16,11 @@
 #include "misuse.h"
 #include "san.h"
 
-_Static_assert(sizeof(struct lone_arena) + sizeof(struct chunk) + 2 * CHUNK_UNIT <= BUMP_OVERHEAD,
-	       "BUMP_OVERHEAD is honest: header, alignment at the front, rounding at the end");
+_Static_assert(
+	(sizeof(struct lone_arena) + CHUNK_UNIT - 1) / CHUNK_UNIT * CHUNK_UNIT +
+			sizeof(struct chunk) + 2 * CHUNK_UNIT + SAN_RED_ZONE <=
+		BUMP_OVERHEAD,
+	"BUMP_OVERHEAD is honest: header, alignment at the front, rounding and red zone at the end");
 
 /* --- life --- */
 

@@ -11,11 +11,10 @@
 
 #include "num.h"
 
-#define CHUNK_ALIGN ((size_t)64)      /* asked of a source: a cache line of their own */
-#define CHUNK_UNIT ((size_t)16)	      /* the header, and all ends, are multiples of it */
-#define CHUNK_FIRST ((size_t)4096)    /* a small arena is a page */
-#define CHUNK_MAX ((size_t)2 << 20)   /* where doubling ends by default: a huge page */
-#define CHUNK_MOST ((size_t)32 << 20) /* what large arenas grow by, by default: grow.c */
+#define CHUNK_ALIGN ((size_t)64)    /* asked of a source: a cache line of their own */
+#define CHUNK_UNIT ((size_t)16)	    /* the header, and all ends, are multiples of it */
+#define CHUNK_FIRST ((size_t)4096)  /* a small arena is a page */
+#define CHUNK_MAX ((size_t)2 << 20) /* where doubling ends by default: a huge page */
 
 struct chunk {
 	struct chunk *next;

@@ -205,8 +205,11 @@ static void mend(herd_t *herd)
 	spare_mend(&herd->spare, held);
 }
 
+static bool installed;
+
 static void after_fork_in_child(void)
 {
+	installed = true; /* even if the parent had not come to noting it */
 	/* The threads that were inside, or waited there, are gone. */
 	for (size_t i = 0; i < DOORS; i++)
 		atomic_store_explicit(&doors[i].state, 0, memory_order_relaxed);
@@ -219,6 +222,8 @@ static void after_fork_in_child(void)
 
 static void install(void)
 {
+	if (installed)
+		return;
 	for (size_t i = 0; i < LOCKS; i++)
 		locks[i].lock = (struct single_mutex)SINGLE_MUTEX_INITIALIZER;
 	/* Fails only where there is no memory: then a child must not use the herds it inherited. */

@@ -4,11 +4,11 @@
  * stands here is reached when a chunk is full, for unusual arguments, and while an arena is
  * closed.
  *
- * Growth: chunks double up to a maximum; for the system's memory see next_size(). A request larger
+ * Growth: chunks double up to a maximum; for the system's memory see HUGE_AFTER. A request larger
  * than the next chunk gets a chunk of its own, beside the current one, so that one huge request
- * inflates nothing that follows. But a program that keeps asking for 5,000 or 100,000 bytes must not
- * call the system for each of them: such requests do double the chunks, once the arena holds as much
- * as they ask for, or four times that above OWN_ABOVE.
+ * inflates nothing that follows. But a program that keeps asking for 5,000 or 100,000 bytes must
+ * not call the system for each of them: such requests do double the chunks, once the arena holds as
+ * much as they ask for, or four times that above OWN_ABOVE.
  */
 
 #include "arena.h"
@@ -24,14 +24,11 @@
 #define OWN_ABOVE ((size_t)64 << 10)
 
 /*
- * Where the system's memory comes in huge pages, the chunk after one of this size is such a page: an
- * arena that has filled half a MiB would meet a page fault for each 4 KiB of the next two chunks,
- * and one for all of this.
+ * Where the system's memory comes in huge pages, the chunk after one of this size is such a page:
+ * an arena that has filled half a MiB would meet a page fault for each 4 KiB of the next two
+ * chunks, and one for all of this.
  */
 #define HUGE_AFTER ((size_t)256 << 10)
-
-/* A large arena grows by this part of what it holds. */
-#define LARGE_SHARE 8
 
 /* The out-of-line definitions of what the header inlines. */
 extern inline void *bump_alloc(bump_t *bump, size_t size);
@@ -88,26 +85,20 @@ static size_t room_under_limit(const struct arena *a)
  */
 static size_t grown_for(const struct arena *a, size_t need)
 {
-	if (need <= num_min(a->grow, num_max(a->max, a->first)))
+	if (need <= a->grow)
 		return a->grow;
 	if (need <= a->max && need <= (need <= OWN_ABOVE ? a->held : a->held / 4))
 		return num_min(num_up_to_power_of_2(need), a->max);
 	return 0;
 }
 
-/*
- * The size of the chunk after one of `size`. Of the system's memory, and if the caller has not said
- * where growth ends, a large arena grows by an eighth of what it holds: threads that map memory
- * wait for each other, and for each other's page faults.
- */
+/* The size of the chunk after one of `size`. */
 static size_t next_size(const struct arena *a, size_t size)
 {
-	const size_t doubled = num_min(num_mul(size, 2), a->max);
-
-	if (a->max < OS_HUGE || size < HUGE_AFTER || !source_has_huge_pages(&a->spare->source))
-		return doubled;
-	return num_max(num_max(doubled, OS_HUGE),
-		       num_min(num_down(a->held / LARGE_SHARE, OS_HUGE), a->most));
+	if (size >= HUGE_AFTER && size < OS_HUGE && a->max >= OS_HUGE &&
+	    source_has_huge_pages(&a->spare->source))
+		return OS_HUGE;
+	return num_min(num_mul(size, 2), a->max);
 }
 
 /*

@@ -11,7 +11,7 @@
  */
 uint64_t id_next(void);
 
-/* The same for herds alone; a thread's next herd has the next number: members are found by it. */
+/* The same for herds alone, in rising blocks of numbers: members are found by it. */
 uint64_t id_next_herd(void);
 
 #endif

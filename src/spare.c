@@ -49,7 +49,7 @@ static void prepare_reuse(struct chunk *c)
 	/* Outside, if it was a large request's own chunk: that has `at` there. */
 	if (c->touched < c->ptr || c->touched > c->end)
 		c->touched = c->ptr;
-	if (c->touched < c->end && c->size <= CHUNK_MOST && !san_watching()) {
+	if (c->touched < c->end && c->size <= CHUNK_MAX && !san_watching()) {
 		os_touch(c->touched, c->end);
 		c->touched = c->end;
 	}

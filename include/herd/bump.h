@@ -65,9 +65,9 @@ typedef struct bump bump_t;
 typedef struct bump_config_s {
 	/** Room for this many bytes from the start. 0: no chunk until the first allocation. */
 	size_t first_chunk;
-	/** Chunks double in size up to this; larger requests get a chunk of their own, which does not
-	 *  influence the doubling. 0: 2 MiB; but an arena that holds more than 32 MiB of the system's
-	 *  memory grows by an eighth of what it holds, up to 32 MiB at a time. */
+	/** Chunks double in size up to this (2 MiB by default); larger requests get a chunk of their
+	 *  own, which does not influence the doubling. Of the system's memory, a chunk of 256 KiB is
+	 *  followed by one of 2 MiB, a huge page, if this is not less. */
 	size_t max_chunk;
 	/** Every result is aligned to at least this; a power of two. 0: 1. Above 8 every allocation is a
 	 *  call. */

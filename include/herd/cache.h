@@ -40,8 +40,8 @@
  * so that whatever is kept of a class serves whoever asks in it. A herd counts the pages that it
  * asked for: what its limit allows, it gets. Chunks above a million pages are not kept.
  *
- * When the limit is reached, a few chunks of other sizes make room for one that comes back, first
- * of those that nobody asked for lately; so a cache follows a program whose needs change.
+ * When the limit is reached, a few chunks of other sizes make room each time that one comes back,
+ * first of those that nobody asked for lately; so a cache follows a program whose needs change.
  *
  * Threads. All functions, and those of the source, are MT-Safe and lock-free (but for malloc(3),
  * now and then, and system calls), except that herd_cache_destroy() must be the last call.

@@ -36,7 +36,7 @@
  * fork(2). It waits until no cold operation is under way. The child may go on using, resetting
  * and destroying what it inherited; it inherits no lock held. After a fork in a deferred
  * function, or in a walk, the child may only exec(3) or _exit(2). Members that other threads had
- * out stay out in the child.
+ * out stay out in the child. Functions given to pthread_atfork(3) must not call those of a herd.
  *
  * Misuse (see herd_on_misuse()) is detected in release builds, at no cost to an allocation:
  * putting twice, putting into the wrong herd, using an arena that was put back, resetting or

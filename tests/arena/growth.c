@@ -125,44 +125,33 @@ static void grow_to(struct sizes *sizes, size_t bytes, const herd_source_t *sour
 		assert_non_null(bump_alloc(bump, 4096 - 64));
 	assert_int_equal(bump_each_chunk(bump, note_capacity, sizes), 0);
 	bump_stats(bump, &stats);
-	assert_in_range(stats.reserved, bytes - bytes / 32, bytes + bytes / 8 + ((size_t)4 << 20));
+	assert_in_range(stats.reserved, bytes - bytes / 32, bytes + ((size_t)4 << 20));
 	bump_destroy(bump);
 }
 
 enum { HEADER = 48 };
 
-/* Of the system's memory, which comes in huge pages. */
-static void a_large_arena_grows_by_an_eighth_of_what_it_holds(void **state)
+/* Of the system's memory, and of no other. */
+static void after_a_quarter_of_a_MiB_comes_a_huge_page(void **state)
 {
 	(void)state;
 	static struct sizes sizes;
+	const size_t quarter = (size_t)256 << 10;
 	const size_t huge = (size_t)2 << 20;
-	size_t held = 0;
 
-	grow_to(&sizes, (size_t)(sizeof(size_t) < 8 ? 100 : 500) << 20, &herd_source_os, 0);
+	grow_to(&sizes, (size_t)10 << 20, &herd_source_os, 0);
 	for (size_t i = sizes.n, expected = 4096; i-- > 0;) {
 		const size_t size = sizes.capacities[i] + HEADER;
-		size_t eighth = (held + size) / 8 / huge * huge;
 
 		if (size != expected)
-			fail_msg("%zu bytes, not %zu, after %zu", size, expected, held);
-		held += size;
-		eighth = eighth < (size_t)32 << 20 ? eighth : (size_t)32 << 20;
-		expected = size < (size_t)256 << 10 ? 2 * size : eighth > huge ? eighth : huge;
+			fail_msg("%zu bytes, not %zu", size, expected);
+		expected = size < quarter ? 2 * size : huge;
 	}
-}
-
-static void a_large_arena_grows_no_faster_than_it_was_told(void **state)
-{
-	(void)state;
-	static struct sizes sizes;
-
-	grow_to(&sizes, (size_t)60 << 20, &herd_source_os, (size_t)1 << 20);
-	assert_int_equal(sizes.capacities[0] + HEADER, (size_t)1 << 20);
-	grow_to(&sizes, (size_t)60 << 20, &herd_source_os, (size_t)2 << 20);
-	assert_int_equal(sizes.capacities[0] + HEADER, (size_t)2 << 20);
-	grow_to(&sizes, (size_t)60 << 20, &herd_source_malloc, 0);
-	assert_int_equal(sizes.capacities[0] + HEADER, (size_t)2 << 20);
+	grow_to(&sizes, (size_t)10 << 20, &herd_source_os, huge / 2);
+	assert_int_equal(sizes.capacities[0] + HEADER, huge / 2);
+	grow_to(&sizes, (size_t)10 << 20, &herd_source_malloc, 0);
+	assert_int_equal(sizes.capacities[sizes.n - 8] + HEADER, huge / 4);
+	assert_int_equal(sizes.capacities[0] + HEADER, huge);
 }
 
 /* What an arena of its own holds for so many small bytes. */
@@ -338,8 +327,7 @@ int main(void)
 		FIXTURE_TEST(chunks_double_up_to_the_largest),
 		FIXTURE_TEST(a_small_arena_holds_no_more_than_a_page),
 		FIXTURE_TEST(the_default_largest_chunk_is_2_MiB),
-		cmocka_unit_test(a_large_arena_grows_by_an_eighth_of_what_it_holds),
-		cmocka_unit_test(a_large_arena_grows_no_faster_than_it_was_told),
+		cmocka_unit_test(after_a_quarter_of_a_MiB_comes_a_huge_page),
 		FIXTURE_TEST(a_huge_request_does_not_inflate_what_follows),
 		FIXTURE_TEST(a_huge_request_in_between_does_not_end_the_current_chunk),
 		FIXTURE_TEST(a_request_above_the_next_chunk_does_not_disturb_the_doubling),
