@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a small herd costs from its making to its end: herd_new, herd_get, an allocation of 100
- * bytes, herd_put, herd_destroy; over a cache of chunks, and over the system. Beside it, in the same
- * run, malloc(8192) and free(3). Each in a process with one thread, in the only worker of a process
+ * bytes, herd_put, herd_destroy; over a cache of chunks, and over the system. Beside it, in the
+ * same run, malloc(8192) and free(3). Each in a process with one thread, in the only worker of a process
  * that has two, and in several threads at once.
  *
  *	cycle [--quick] [FILE]          takes samples of itself, prints the table, and writes all

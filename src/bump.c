@@ -20,7 +20,7 @@ _Static_assert(
 	(sizeof(struct lone_arena) + CHUNK_UNIT - 1) / CHUNK_UNIT * CHUNK_UNIT +
 			sizeof(struct chunk) + 2 * CHUNK_UNIT + SAN_RED_ZONE <=
 		BUMP_OVERHEAD,
-	"BUMP_OVERHEAD is honest: header, alignment at the front, rounding and red zone at the end");
+	"BUMP_OVERHEAD is honest: header; alignment at the front; rounding and red zone at the end");
 
 /* --- life --- */
 

@@ -5,8 +5,8 @@
  * no spare list is locked; what remains, a get or a put half done, is mended in the child, where
  * no other thread is left.
  *
- * Lock order: gate, the locks of the lists, a herd's spare lock. All are leaves: nobody calls out of the
- * library while holding them. A herd's own lock is not in this order, because whoever has it is
+ * Lock order: gate, the locks of the lists, a herd's spare lock. All are leaves: nobody calls out of
+ * the library while holding them. A herd's own lock is not in this order, because whoever has it is
  * inside the gate, and a fork waits for that.
  *
  * INV-GATE: while FORKING is set and nobody is inside, no herd's lock is held.
@@ -16,9 +16,9 @@
 #include "single.h"
 
 /*
- * The gate. `state` counts those inside, in steps of INSIDE, and tells whether a fork is under way,
- * for which who comes and goes then wakes or waits. There are several, each for some of the threads:
- * so that threads which make small herds do not meet here.
+ * The gate. A door's `state` counts those inside, in steps of INSIDE, and tells whether a fork is
+ * under way, for which who comes and goes then wakes or waits. There are several doors, each for
+ * some of the threads: so that threads which make small herds do not meet here.
  */
 enum { FORKING = 1, INSIDE = 2, DOORS = 16 };
 

@@ -8,8 +8,8 @@
  * or on that of a class. Whoever popped a node has it alone until it is pushed again.
  *
  * In front of each stack there is room for the chunk that came last, which needs no node: a thread
- * that gets and gives back in turns meets one exchange each way. There are several such places, each
- * for some of the threads, which so do not meet there.
+ * that gets and gives back in turns meets one exchange each way. There are several such places,
+ * each for some of the threads, which so do not meet there.
  */
 
 #include "shelf.h"
@@ -204,8 +204,8 @@ void *shelf_put(struct shelves *s, size_t number, void *memory)
 
 	san_publish(last);
 	/*
-	 * Release: pairs with the acquire in take_from_front(). Acquire: with the release of whoever
-	 * put what we take out, and hand on.
+	 * Release: pairs with the acquire in take_from_front(). Acquire: with the release of
+	 * whoever put what we take out, and hand on.
 	 */
 	memory = single_exchange(last, memory, memory_order_acq_rel);
 	if (HERD_LIKELY(memory == NULL))

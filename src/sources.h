@@ -15,7 +15,7 @@ size_t source_unit(const herd_source_t *source);
 /* Whether it is one of the library's own: it calls nothing that a thread is cancelled in. */
 bool source_is_known(const herd_source_t *source);
 
-/* Whether its chunks of OS_HUGE and more are backed by huge pages, as far as the system has them. */
+/* Whether its chunks of OS_HUGE and more are huge pages, as far as the system has them. */
 bool source_has_huge_pages(const herd_source_t *source);
 
 /* cache.c: whether it is that of a cache. */
