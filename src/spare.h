@@ -24,7 +24,7 @@
 #include "single.h"
 
 /* Sizes from 4 KiB on, doubling; the last class has no upper end. */
-#define SPARE_CLASSES 15
+#define SPARE_CLASSES 14
 
 struct spare {
 	herd_source_t source;
