@@ -2,7 +2,8 @@
 /*
  * What a get and put pair costs, in processor time and on the clock, for 1 to 64 threads: the herd,
  * and builds of it without this or that, against a mutex and a vector of the same arenas; where
- * each thread puts what it got, where it puts what another one got, and where claims miss.
+ * each thread puts what it got, where it puts what another one got, and where some only get and
+ * others only put.
  *
  *	checkout [--quick] [FILE]
  *
@@ -63,10 +64,22 @@ struct section {
 	unsigned pools;
 };
 
-enum { OWN, OWN_100, OWN_1000, OWN_32, HANDED, BATCH, DEEP, DEEP_100, DEEP_1000, SECTIONS };
+enum {
+	OWN,
+	OWN_100,
+	OWN_1000,
+	OWN_32,
+	HANDED,
+	BATCH,
+	DEEP,
+	ONE_WAY,
+	ONE_WAY_100,
+	ONE_WAY_1000,
+	SECTIONS
+};
 
 #define TITLE_OWN "each thread puts what it got"
-#define TITLE_DEEP "claims miss: 32 at a time, handed on"
+#define TITLE_ONE_WAY "half of the threads get, the others put"
 
 static const struct section sections[SECTIONS] = {
 	[OWN] = {TITLE_OWN, "own", 0, 0, ALL & ~BIT(NONE)},
@@ -75,9 +88,10 @@ static const struct section sections[SECTIONS] = {
 	[OWN_32] = {TITLE_OWN, "own", 0, 32, BIT(HERD) | BIT(MUTEX)},
 	[HANDED] = {"each thread puts what another one got", "handed", 0, 0, ALL},
 	[BATCH] = {"eight at a time, handed on", "batch", 0, 0, ALL},
-	[DEEP] = {TITLE_DEEP, "deep", 0, 0, ALL},
-	[DEEP_100] = {TITLE_DEEP, "deep", 100, 0, ALL},
-	[DEEP_1000] = {TITLE_DEEP, "deep", 1000, 0, ALL},
+	[DEEP] = {"32 at a time, handed on", "deep", 0, 0, ALL},
+	[ONE_WAY] = {TITLE_ONE_WAY, "one-way", 0, 0, ALL},
+	[ONE_WAY_100] = {TITLE_ONE_WAY, "one-way", 100, 0, ALL},
+	[ONE_WAY_1000] = {TITLE_ONE_WAY, "one-way", 1000, 0, ALL},
 };
 
 enum { COUNTS = 7 };
@@ -233,12 +247,13 @@ static void print_table(const struct checkout *c, int section, int figure)
 /* All in one, in Markdown. */
 static void print_summary(const struct checkout *c)
 {
-	static const int shown[] = {OWN, HANDED, BATCH, DEEP};
+	static const int shown[] = {OWN, HANDED, BATCH, DEEP, ONE_WAY};
 
 	printf("\nProcessor time, ns a pair, nothing between get and put\n\n"
 	       "| threads | own: herd | mutex | ratio | handed: herd | mutex | rings | ratio | "
-	       "eight: herd | mutex | rings | ratio | miss: herd | mutex | rings | ratio |\n"
-	       "|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n");
+	       "eight: herd | mutex | rings | ratio | 32: herd | mutex | rings | ratio | "
+	       "one way: herd | mutex | rings | ratio |\n"
+	       "|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n");
 	for (int count = 0; count < COUNTS; count++) {
 		if (!c->measure->counts[count])
 			continue;
@@ -266,6 +281,10 @@ static void judge(const char *what, int threads, double figure, double bar)
 
 static void print_bars(const struct checkout *c)
 {
+	static const char *const names[] = {[HANDED] = "handed",
+					    [BATCH] = "eight handed",
+					    [DEEP] = "32 handed",
+					    [ONE_WAY] = "one way"};
 	const double alone = median(c, OWN, 0, HERD);
 
 	putchar('\n');
@@ -278,7 +297,7 @@ static void print_bars(const struct checkout *c)
 		if (c->measure->counts[i])
 			judge("own: herd/herd with 1 thread", thread_counts[i],
 			      median(c, OWN, i, HERD) / alone, 1.5);
-	for (int section = HANDED; section <= DEEP; section++) {
+	for (int section = HANDED; section <= ONE_WAY; section++) {
 		for (int i = 1; i < COUNTS; i++) {
 			if (!c->measure->counts[i])
 				continue;
@@ -286,10 +305,7 @@ static void print_bars(const struct checkout *c)
 			const double mutex = median(c, section, i, MUTEX);
 			const double rings = median(c, section, i, NONE);
 			char *const what = text("%s: herd/mutex (%.2f less the rings' part)",
-						section == DEEP	   ? "claims miss"
-						: section == BATCH ? "eight handed"
-								   : "handed",
-						(herd - rings) / (mutex - rings));
+						names[section], (herd - rings) / (mutex - rings));
 
 			judge(what, thread_counts[i], herd / mutex, 0.25);
 			free(what);

@@ -11,8 +11,8 @@
  *          handed: it sends what it got to the next thread, and puts what another one sent; 64 are
  *          under way to each thread.
  *          batch: the same, but it gets eight before it sends them, and puts the eight it took.
- *          deep: the same with 32. A thread tries to claim the eight that it got or put last, so at
- *          least 24 of 32 claims miss.
+ *          deep: the same with 32.
+ *          one-way: half of the threads only get and send, the others only put what came.
  *          local: no pairs, but calls of herd_local() after the first.
  * SPINS    rounds of work between get and put
  * BYTES    allocated between get and put, if not 0. Then the number of pairs is bounded, too.
@@ -48,10 +48,11 @@ _Static_assert(VECTOR_SIZE >= MOST_THREADS * (RING_SIZE + DEEP), "no more are ev
 #define BOUND ((size_t)1000000) /* pairs of all threads together, where they allocate */
 
 enum pool { HERD, MUTEX, NONE, POOLS };
-enum traffic { OWN, HANDED, BATCHES, DEEPLY, LOCAL, TRAFFICS };
+enum traffic { OWN, HANDED, BATCHES, DEEPLY, ONE_WAY, LOCAL, TRAFFICS };
 
 static const char *const pool_names[POOLS] = {"herd", "mutex", "none"};
-static const char *const traffic_names[TRAFFICS] = {"own", "handed", "batch", "deep", "local"};
+static const char *const traffic_names[TRAFFICS] = {"own",  "handed",  "batch",
+						    "deep", "one-way", "local"};
 
 /* --- a sample ------------------------------------------------------------------------------- */
 
@@ -205,6 +206,24 @@ SPECIAL void handed_pairs(struct worker *worker, enum pool pool, int batch)
 	worker->pairs = pairs;
 }
 
+/* Pairs are counted by who gets. */
+SPECIAL void one_way(struct worker *worker, enum pool pool)
+{
+	struct job *const job = worker->job;
+	const bool gets = worker->number % 2 == 0;
+	size_t pairs = 0;
+
+	for (; !stopped(job); pairs++) {
+		bump_t *const bump = gets ? get(job, pool) : receive(worker);
+
+		if (gets)
+			use(job, bump);
+		if (bump != NULL && (!gets || !send(worker, bump)))
+			put(job, pool, bump);
+	}
+	worker->pairs = gets ? pairs : 0;
+}
+
 static void local_calls(struct worker *worker)
 {
 	struct job *const job = worker->job;
@@ -219,7 +238,9 @@ SPECIAL void do_traffic(struct worker *worker, enum pool pool)
 {
 	if (worker->job->traffic == OWN)
 		own_pairs(worker, pool);
-	else if (worker->job->traffic == HANDED)
+	else if (worker->job->traffic == ONE_WAY && worker->job->threads > 1)
+		one_way(worker, pool);
+	else if (worker->job->traffic == HANDED || worker->job->traffic == ONE_WAY)
 		handed_pairs(worker, pool, 1);
 	else if (worker->job->traffic == BATCHES)
 		handed_pairs(worker, pool, BATCH);

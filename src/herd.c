@@ -2,10 +2,10 @@
 /*
  * The pool: checking out and putting back.
  *
- * Claim first, stack second. A thread remembers, per herd, the members that it got or put last. If
- * one is idle, a compare-and-swap on the member's own state word has it, and no line is touched
- * that all threads touch. Else one is popped; else one is made. An idle member is always on the
- * stack, so a thread that ends strands nothing.
+ * Claim first, stack second. A thread remembers, per herd, members that it got or put. If one is
+ * idle, a compare-and-swap on the member's own state word has it, and no line is touched that all
+ * threads touch. Else one is popped; else one is made. An idle member is always on the stack, so a
+ * thread that ends strands nothing.
  */
 
 #include "pool.h"
@@ -21,18 +21,32 @@ extern inline herd_scope_t herd_scope_enter_(herd_t *herd);
 /* --- what a thread remembers --- */
 
 /*
- * The members that a thread got or put last, of each of a few herds: hints, which keep nobody else
- * from a member. More than one, for threads that hand members on, or hold several at a time.
+ * Hints, of each of a few herds, which keep nobody else from a member:
+ *
+ * - The member that this thread got or put last; behind it, linked through the members themselves,
+ *   those before. The newest are tried first: most likely they are idle, and near.
+ * - The members that it had to take from the stack, or to make, in a queue; the oldest is tried.
+ *   A thread that only gets, and hands on what it got, finds here what others put back since.
+ *
+ * Any thread that gets or puts a member may link it into a list of its own; then the other's list
+ * goes on there. That is enough: both links lead to members of the same herd only, which live as
+ * long as the herd does (INV-STABLE), and only the state word says who has one.
+ *
+ * Release, where a link is written, and acquire, where it is read, pair with each other: a thread
+ * that comes to a member on this way only must find its state word made.
+ *
  * Keyed by the herd's id, which is never reused: a herd that was destroyed can't be mistaken for
  * one made since.
  */
-enum { RECENT = 4, OLDER = 7 };
+enum {
+	RECENT = 4, /* herds */
+	TRIES = 2,  /* the newest so many members are tried */
+};
 
 struct recent {
 	uint64_t herd;
-	struct member *member;	     /* the last one, not NULL */
-	struct member *older[OLDER]; /* those before; a ring that ends in front of `next` */
-	unsigned next;
+	struct member *member;		/* the last one, not NULL */
+	struct member *oldest, *newest; /* the queue; newest counts only where oldest is not NULL */
 };
 
 /* 0: every checkout goes through the stack. bench/checkout measures what claiming gains. */
@@ -48,48 +62,64 @@ static struct recent *recent_of(const herd_t *herd)
 	return &recent[herd->id % RECENT];
 }
 
-/* Have the next checkout try `m` first. */
+/* Have the next checkout try `m` first, which is ours. */
 static void remember(const herd_t *herd, struct member *m)
 {
 	struct recent *r = recent_of(herd);
-	unsigned at = 0;
 
-	if (r->herd != herd->id) {
+	if (r->herd != herd->id)
 		*r = (struct recent){.herd = herd->id, .member = m};
-		return;
-	}
 	if (r->member == m)
 		return;
-	while (at < OLDER && r->older[at] != m)
-		at++;
-	if (at == OLDER) {
-		at = r->next;
-		r->next = (r->next + 1) % OLDER;
-	}
-	r->older[at] = r->member;
+	atomic_store_explicit(&m->before, r->member, memory_order_release);
 	r->member = m;
 }
 
-/* Claim one of the members that this thread got or put last; NULL: none is idle. */
+/* Append a member; if it is in the queue already, what is behind it is forgotten. */
+static void enqueue(struct recent *r, struct member *m)
+{
+	atomic_store_explicit(&m->after, NULL, memory_order_relaxed);
+	if (r->oldest == NULL)
+		r->oldest = m;
+	else if (r->newest != m)
+		atomic_store_explicit(&r->newest->after, m, memory_order_release);
+	r->newest = m;
+}
+
+/* Claim one of the oldest of the queue, and append it; those before it are forgotten. */
+static struct member *claim_oldest(struct recent *r)
+{
+	struct member *m = r->oldest;
+
+	for (unsigned i = 0; i < TRIES && m != NULL; i++) {
+		struct member *after = atomic_load_explicit(&m->after, memory_order_acquire);
+
+		if (member_claim(m)) {
+			r->oldest = after;
+			enqueue(r, m);
+			return m;
+		}
+		m = after;
+	}
+	return NULL;
+}
+
+/* Claim a member that this thread remembers; NULL: none was found idle. */
 static struct member *claim_recent(const herd_t *herd)
 {
 	struct recent *r = recent_of(herd);
 
 	if (!HERD_CLAIM || r->herd != herd->id)
 		return NULL;
-	if (member_claim(r->member))
-		return r->member;
-	for (unsigned i = 1; i <= OLDER; i++) {
-		struct member **older = &r->older[(r->next + OLDER - i) % OLDER];
 
-		if (*older != NULL && member_claim(*older)) {
-			struct member *m = *older;
+	struct member *m = r->member;
 
-			*older = r->member;
+	for (unsigned i = 0; i < TRIES && m != NULL; i++) {
+		if (member_claim(m))
 			return r->member = m;
-		}
+		m = atomic_load_explicit(&m->before, memory_order_acquire);
 	}
-	return NULL;
+	return claim_oldest(r);
 }
 
 /* Open a member that is ours. */
@@ -102,14 +132,19 @@ static bump_t *check_out(struct member *m)
 
 /* --- get --- */
 
-/* Pop a member, and remember it. */
+/* Remember a member that no hint led to. */
+static struct member *found(const herd_t *herd, struct member *m)
+{
+	remember(herd, m);
+	enqueue(recent_of(herd), m);
+	return m;
+}
+
 static struct member *pop(herd_t *herd)
 {
 	struct member *m = member_pop(herd);
 
-	if (m != NULL)
-		remember(herd, m);
-	return m;
+	return m != NULL ? found(herd, m) : NULL;
 }
 
 /*
@@ -134,11 +169,11 @@ static __attribute__((noinline)) struct member *pop_or_make(herd_t *herd, const 
 			herd_list(herd, m);
 	}
 	herd_unlock(herd);
-	if (m == NULL)
+	if (m == NULL) {
 		herd_failed(herd, problem, num_max(herd->bump.first_chunk, sizeof *m), function);
-	else
-		remember(herd, m);
-	return m;
+		return NULL;
+	}
+	return found(herd, m);
 }
 
 /* Whatever the fast path does not do. */

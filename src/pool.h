@@ -24,7 +24,7 @@
  * INV-ONCE:   an entry is pushed only by the one who turned OFF_BUSY into ON_FREE; so it is on
  *   the stack at most once.
  * INV-STABLE: members are freed with their herd, not before.
- * INV-OWNER:  all of a member but its state, its link and its view belongs to whoever made it busy.
+ * INV-OWNER:  all of a member but its state, link, hints and view belongs to whoever made it busy.
  *
  * The orders are in the functions below. In src/README.md there is a table of them.
  */
@@ -63,6 +63,8 @@ struct member {
 	/* What other threads touch, apart from what the owner works with. */
 	struct stack_link link __attribute__((aligned(64)));
 	_Atomic unsigned state;
+	/* Hints, of whoever remembered it last: herd.c. Members of the same herd, or NULL. */
+	_Atomic(struct member *) before, after;
 	/* The thread whose own member this is, by its ticket: local.c. 0: no one's. */
 	_Atomic uint64_t local;
 };

@@ -153,15 +153,20 @@ inline release(m)
 #endif
 }
 
+/* Which members a thread remembers does not matter: it may claim any, or none. */
 inline get(m)
 {
 	got = false;
 	if
-	:: recent != NONE -> claim(recent, got)
-	:: else
+	:: true
+	:: made > 0 -> m = 0; claim(m, got)
+	:: made > 1 -> m = 1; claim(m, got)
+#if MEMBERS > 2
+	:: made > 2 -> m = 2; claim(m, got)
+#endif
 	fi;
 	if
-	:: got -> m = recent
+	:: got
 	:: else ->
 		pop(m);
 		if
@@ -179,8 +184,7 @@ inline get(m)
 			fi;
 			unlock()
 		:: else
-		fi;
-		recent = m
+		fi
 	fi;
 	got = false
 }
@@ -188,7 +192,6 @@ inline get(m)
 proctype thread()
 {
 	byte m, h, g, n, s, round;
-	byte recent = NONE;
 	bool got;
 
 	do

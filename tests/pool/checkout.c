@@ -511,55 +511,77 @@ static void a_thread_gets_back_the_member_it_put_last(void **state)
 	pool_end(&pool);
 }
 
-enum { EIGHT = 8 };
+enum { MANY = 40 };
 
-struct eight {
+struct hand {
 	herd_t *herd;
-	bump_t *members[EIGHT];
+	bump_t *members[MANY];
 };
 
-static void get_eight(void *arg, size_t id)
+static void get_many(void *arg, size_t id)
 {
-	struct eight *const eight = arg;
+	struct hand *const hand = arg;
 
-	for (size_t i = 0; i < EIGHT; i++) {
-		eight->members[i] = herd_get(eight->herd);
-		TEAM_CHECK(eight->members[i] != NULL, "thread %zu, member %zu", id, i);
+	for (size_t i = 0; i < MANY; i++) {
+		hand->members[i] = herd_get(hand->herd);
+		TEAM_CHECK(hand->members[i] != NULL, "thread %zu, member %zu", id, i);
 	}
 }
 
-static void put_eight(void *arg, size_t id)
+static void put_many(void *arg, size_t id)
 {
-	const struct eight *const eight = arg;
+	const struct hand *const hand = arg;
 
 	(void)id;
-	for (size_t i = 0; i < EIGHT; i++)
-		herd_put(eight->herd, eight->members[i]);
+	for (size_t i = 0; i < MANY; i++)
+		herd_put(hand->herd, hand->members[i]);
 }
 
 /* Others are idle, too, and on top of the stack, for another thread put them later. */
-static void a_thread_gets_back_the_eight_members_it_put_last(void **state)
+static void a_thread_gets_back_the_members_it_put_last(void **state)
 {
 	(void)state;
 	struct pool pool;
 
 	pool_start(&pool);
-	struct eight others = {.herd = pool.herd};
-	struct eight mine = {.herd = pool.herd};
-	struct eight again = {.herd = pool.herd};
-	size_t found = 0;
+	struct hand others = {.herd = pool.herd};
+	struct hand mine = {.herd = pool.herd};
+	struct hand again = {.herd = pool.herd};
 
-	team_run(1, get_eight, &others);
-	team_run(1, get_eight, &mine); /* whoever got them */
-	put_eight(&mine, 0);
-	team_run(1, put_eight, &others);
-	get_eight(&again, 0);
+	team_run(1, get_many, &others);
+	team_run(1, get_many, &mine); /* whoever got them */
+	put_many(&mine, 0);
+	team_run(1, put_many, &others);
+	get_many(&again, 0);
 	team_verdict();
-	for (size_t i = 0; i < EIGHT * EIGHT; i++)
-		found += again.members[i / EIGHT] == mine.members[i % EIGHT];
-	assert_int_equal(found, EIGHT); /* all that were put, each once */
-	put_eight(&again, 0);
-	assert_int_equal(pool_stats(pool.herd).members, 2 * EIGHT);
+	for (size_t i = 0; i < MANY; i++) /* the newest first */
+		assert_ptr_equal(again.members[i], mine.members[MANY - 1 - i]);
+	put_many(&again, 0);
+	assert_int_equal(pool_stats(pool.herd).members, 2 * MANY);
+	pool_end(&pool);
+}
+
+/* It gets and hands on; another thread puts. The last ones are out still. */
+static void a_thread_gets_back_what_others_put_for_it_in_the_order_of_its_gets(void **state)
+{
+	(void)state;
+	struct pool pool;
+
+	pool_start(&pool);
+	struct hand sent = {.herd = pool.herd};
+	struct hand put = {.herd = pool.herd};
+
+	get_many(&sent, 0);
+	for (size_t i = 0; i < MANY / 2; i++)
+		put.members[i] = sent.members[i]; /* NULL, the others, may be put */
+	team_run(1, put_many, &put);
+	for (size_t i = 0; i < MANY / 2; i++)
+		assert_ptr_equal(herd_get(pool.herd), sent.members[i]);
+	team_run(1, put_many, &put);
+	for (size_t i = MANY / 2; i < MANY; i++)
+		herd_put(pool.herd, sent.members[i]);
+	team_verdict();
+	assert_int_equal(pool_stats(pool.herd).members, MANY);
 	pool_end(&pool);
 }
 
@@ -689,7 +711,9 @@ int main(void)
 		cmocka_unit_test(a_scope_that_gets_no_member_declares_null),
 		cmocka_unit_test(a_thread_gets_back_the_member_it_used_last),
 		cmocka_unit_test(a_thread_gets_back_the_member_it_put_last),
-		cmocka_unit_test(a_thread_gets_back_the_eight_members_it_put_last),
+		cmocka_unit_test(a_thread_gets_back_the_members_it_put_last),
+		cmocka_unit_test(
+			a_thread_gets_back_what_others_put_for_it_in_the_order_of_its_gets),
 		cmocka_unit_test(members_never_exceed_the_threads_alive_at_once),
 		cmocka_unit_test(the_idle_member_of_a_dead_thread_is_used_again),
 		cmocka_unit_test(a_thread_may_use_many_herds_in_turn),
