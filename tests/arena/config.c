@@ -71,6 +71,18 @@ static void a_first_chunk_above_the_limit_is_EINVAL(void **state)
 	}
 }
 
+/* It contradicts nothing; but with its header the chunk is more than the limit. */
+static void a_first_chunk_of_exactly_the_limit_is_ENOMEM(void **state)
+{
+	bump_config_t config = fixture_config(*state);
+
+	config.limit = 1000;
+	config.first_chunk = 1000;
+	errno = 0;
+	assert_null(bump_new(&config));
+	assert_int_equal(errno, ENOMEM);
+}
+
 static void a_first_chunk_in_the_callers_memory_is_not_limited(void **state)
 {
 	struct fixture *f = *state;
@@ -261,6 +273,7 @@ int main(void)
 		FIXTURE_TEST(a_zero_configuration_means_the_defaults),
 		FIXTURE_TEST(a_least_alignment_that_is_no_power_of_two_is_EINVAL),
 		FIXTURE_TEST(a_first_chunk_above_the_limit_is_EINVAL),
+		FIXTURE_TEST(a_first_chunk_of_exactly_the_limit_is_ENOMEM),
 		FIXTURE_TEST(a_first_chunk_in_the_callers_memory_is_not_limited),
 		FIXTURE_TEST(a_source_without_both_functions_is_EINVAL),
 		FIXTURE_TEST(a_reserved_member_that_is_not_zero_is_EINVAL),
