@@ -39,6 +39,7 @@
  *   destroyed, assigned to and asked whether it is empty, and nothing else.
  * - Threads. As in C: an arena, a member, and all that allocates from it belong to one thread at a
  *   time; the functions of a pool are MT-Safe, but for moving, destroying and releasing it.
+ * - Two files of one program that use these classes are both compiled with RTTI, or both without.
  * - Exceptions are thrown after the functions in C have returned, never through them.
  */
 
@@ -241,9 +242,8 @@ class undo
 class place_to_defer
 {
       public:
-	explicit place_to_defer(bump_t *bump, undo &undo) : bump_(bump)
+	place_to_defer(bump_t *bump, undo &taken) : bump_(bump), room_(taken.allocate<record>(1))
 	{
-		room_ = undo.allocate(1, SIZE, alignof(void *));
 	}
 
 	/*
@@ -348,22 +348,28 @@ template <typename T, typename... Args> T *make_destroyed(bump_t *bump, Args &&.
 
 template <typename T, typename... Args> T *make_trivial(bump_t *bump, Args &&...args)
 {
-	/* Constructors of such types seldom throw, and a mark takes longer than they do. */
-	T *const where = check(BUMP_NEW(bump, T));
-
 	if constexpr (std::is_nothrow_constructible_v<T, Args...>) {
-		return construct<T>(where, std::forward<Args>(args)...);
-	} else {
+		return construct<T>(check(BUMP_NEW(bump, T)), std::forward<Args>(args)...);
+	} else if constexpr (alignof(T) <= 8) {
+		/* No padding can come before it, so no mark is needed, which takes longer than all else. */
+		T *const where = check(BUMP_NEW(bump, T));
+
 		try {
 			return construct<T>(where, std::forward<Args>(args)...);
 		} catch (...) {
 			(void)bump_free_last(bump, where, sizeof(T));
 			throw;
 		}
+	} else {
+		undo taken(bump);
+		T *const object = construct<T>(taken.allocate<T>(1), std::forward<Args>(args)...);
+
+		taken.succeeded();
+		return object;
 	}
 }
 
-/* Both are told how to construct the n objects from `first` on, or one. */
+/* They are told how to construct one object where memory is, and how to construct n. */
 template <typename T, typename One>
 T *array_destroyed(bump_t *bump, std::size_t n, One construct_one)
 {
