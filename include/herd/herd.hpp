@@ -13,16 +13,16 @@
  *         std::size_t count;
  * };
  *
- * herd::pool pool;                                       // for all threads
+ * herd::pool pool;                                     // for all threads
  *
- * const word *count(std::string_view text)               // called in many of them
+ * const word *count(std::string_view text)             // called in many of them
  * {
- *         herd::member member(pool);                     // put back at the end of the function
+ *         herd::member member(pool);                   // put back at the end of the function
  *         return member.make<word>(word{{text, member.resource()}, 1});
  * }
  *
- * ...                                                    // run the threads, join them, use the words
- * pool.reset();                                          // runs their destructors, frees them all
+ * ...                                                  // run the threads, join them, use the words
+ * pool.reset();                                        // runs their destructors, frees them all
  * @endcode
  *
  * Rules that hold for all below, beside those of bump.h and herd.h:
@@ -478,7 +478,8 @@ namespace detail
 /*
  * Where an arena's resource is, known to its owner and to a deferred function, which notes that its
  * memory is freed: whoever rewinds, the owner is told. Of the two, the last one deletes it. It is
- * not in the owner, for a thread can end without destroying that; herd_recall() puts back what it had.
+ * not in the owner, for a thread can end without destroying that: herd_recall() puts back what it
+ * had.
  */
 struct resource_link {
 	herd::resource *where;
@@ -818,7 +819,7 @@ class pool final
 		return herd_trim(herd_, keep);
 	}
 
-	/** See herd_recall(). A herd::member that is recalled must not be used or destroyed, but released. */
+	/** See herd_recall(). The herd::member of what was recalled must be released, not destroyed. */
 	std::size_t recall() noexcept
 	{
 		return herd_recall(herd_);
