@@ -159,7 +159,7 @@ class __attribute__((visibility("default"))) resource final : public std::pmr::m
 #endif
 	}
 
-	/* The arena may be another thread's from now on: nothing is taken back until it allocates. */
+	/* Another thread may have it from now on: nothing is taken back until that allocates. */
 	void hand_on() noexcept
 	{
 		last_.store(nullptr, std::memory_order_relaxed);
@@ -351,7 +351,7 @@ template <typename T, typename... Args> T *make_trivial(bump_t *bump, Args &&...
 	if constexpr (std::is_nothrow_constructible_v<T, Args...>) {
 		return construct<T>(check(BUMP_NEW(bump, T)), std::forward<Args>(args)...);
 	} else if constexpr (alignof(T) <= 8) {
-		/* No padding can come before it, so no mark is needed, which takes longer than all else. */
+		/* No padding can come before it: a mark, which takes time, is not needed. */
 		T *const where = check(BUMP_NEW(bump, T));
 
 		try {
@@ -546,11 +546,11 @@ class owner
 	/**
 	 * A resource for containers. It lives in the arena, made at the first call and the same one
 	 * at every later call, so containers may outlive this object: until the arena is reset,
-	 * discarded or destroyed, or rewound to before the first call (the next call makes a new one
-	 * then). A container must not be used or destroyed after that; one made by make() is
+	 * discarded or destroyed, or rewound to before the first call (the next call makes a new
+	 * one then). A container must not be used or destroyed after that; one made by make() is
 	 * destroyed in time.
 	 *
-	 * Throws std::bad_alloc. Cost: the first call allocates about 64 bytes, and once from the heap.
+	 * Throws std::bad_alloc. Cost: the first call allocates 64 bytes, and some from the heap.
 	 */
 	[[nodiscard]] herd::resource *resource()
 	{
@@ -738,8 +738,8 @@ class pool final
 
 	/**
 	 * Runs destructors and frees all memory. A member that is still out is a mistake that a
-	 * destructor can't tell: then nothing is freed, the herd is lost, and whoever has the member can
-	 * still use it and put it back. To be told, call destroy() before.
+	 * destructor can't tell: then nothing is freed, the herd is lost, and whoever has the
+	 * member can still use it and put it back. To be told, call destroy() before.
 	 */
 	~pool()
 	{
@@ -747,8 +747,8 @@ class pool final
 	}
 
 	/**
-	 * What the destructor does. Throws std::system_error, and nothing happens, with EBUSY where a
-	 * member is out. The object is empty then.
+	 * What the destructor does; this is empty then. Where a member is out, nothing happens, and
+	 * it throws std::system_error with EBUSY.
 	 */
 	void destroy()
 	{
@@ -775,8 +775,8 @@ class pool final
 	}
 
 	/**
-	 * Run destructors and free everything, keeping memory and members for reuse. Throws
-	 * std::system_error, and nothing happens, with EBUSY where a member is out. See herd_reset().
+	 * Run destructors and free everything, keeping memory and members for reuse. Where a member
+	 * is out, nothing happens, and it throws std::system_error with EBUSY. See herd_reset().
 	 */
 	void reset()
 	{
@@ -819,7 +819,7 @@ class pool final
 		return herd_trim(herd_, keep);
 	}
 
-	/** See herd_recall(). The herd::member of what was recalled must be released, not destroyed. */
+	/** See herd_recall(). A herd::member of what was recalled has to be released. */
 	std::size_t recall() noexcept
 	{
 		return herd_recall(herd_);
@@ -832,9 +832,9 @@ class pool final
 	}
 
 	/**
-	 * Have all that a standalone arena holds; its object is empty then, and its resource closed, as
-	 * that of a member that was put back. See herd_adopt(). Throws std::system_error; then the
-	 * arena is as before.
+	 * Have all that a standalone arena holds; its object is empty then, and its resource
+	 * closed, as that of a member that was put back. See herd_adopt(). Throws
+	 * std::system_error; then the arena is as before.
 	 */
 	void adopt(arena &&from)
 	{
