@@ -180,12 +180,14 @@ class __attribute__((visibility("default"))) resource final : public std::pmr::m
 namespace detail
 {
 
-/* Room for n T. */
+/* Room for n T. What is larger than an array can be is refused in C, which tells on_oom. */
 template <typename T> T *allocate_array(bump_t *bump, std::size_t n)
 {
-	void *const room = bump_alloc_array(bump, n, sizeof(T), alignof(T));
+	const bool fits = n <= PTRDIFF_MAX / sizeof(T);
+	void *const room =
+		bump_alloc_array(bump, fits ? n : SIZE_MAX, fits ? sizeof(T) : 2, alignof(T));
 
-	if (room == nullptr && n > SIZE_MAX / sizeof(T))
+	if (!fits)
 		throw std::bad_array_new_length();
 	return static_cast<T *>(check(room));
 }
@@ -267,7 +269,14 @@ class place_to_defer
 	record *const room_;
 };
 
-/* T(args...), or T{args...} for an aggregate. */
+/*
+ * T(args...), or T{args...} for an aggregate. Arguments are converted as they would be if the caller
+ * wrote that, who is not to be warned here; and members without an initialiser are meant.
+ */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 template <typename T, typename... Args> T *construct(void *where, Args &&...args)
 {
 	if constexpr (std::is_constructible_v<T, Args...>)
@@ -275,6 +284,7 @@ template <typename T, typename... Args> T *construct(void *where, Args &&...args
 	else
 		return ::new (where) T{std::forward<Args>(args)...};
 }
+#pragma GCC diagnostic pop
 
 /* A run of objects that are destroyed in the opposite order, as it grew. */
 template <typename T> struct run {
