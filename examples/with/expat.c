@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * XML with expat: the parser and the tree that it fills live in one arena. Expat's functions have no
- * context, so the arena is chosen for the thread; nothing is freed but by the reset.
+ * XML with expat: the parser and the tree that it fills live in one arena. Expat's functions have
+ * no context, so the arena is chosen for the thread; nothing is freed but by the reset.
  */
 #include <errno.h>
 #include <stdio.h>

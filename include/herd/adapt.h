@@ -23,17 +23,18 @@
  * | The library's functions                     | Here                         | For example |
  * |---------------------------------------------|------------------------------|-------------|
  * | (ctx, ptr, old size, new size)              | bump_adapt_realloc           | Lua, yyjson |
- * | (ctx, size), (ctx, ptr)                     | bump_adapt_alloc, _free      | zstd, brotli, LZ4 frames, yyjson |
+ * | (ctx, size), (ctx, ptr)                     | bump_adapt_alloc, _free      | zstd, brotli, yyjson |
  * | (ctx, unsigned n, unsigned size), (ctx, ptr)| bump_adapt_alloc_uint, _free | zlib |
  * | (ctx, int n, int size), (ctx, ptr)          | bump_adapt_alloc_int, _free  | bzip2 |
  * | (ctx, size_t n, size_t size), (ctx, ptr)    | bump_adapt_alloc_array, _free| liblzma |
  * | (ctx, size), (ctx, ptr, new size), (ctx, ptr)| bump_adapt_sized_...        | Duktape |
- * | malloc, calloc, realloc, free               | bump_adapt_local_...         | expat, cJSON, jansson, libuv |
+ * | malloc, calloc, realloc, free               | bump_adapt_local_...         | expat, cJSON, jansson |
  *
  * `ctx` is the arena, a `bump_t *`. Results are aligned for any type. A failure is NULL, with errno
  * ENOMEM. The arena must belong to the thread that calls the library.
  */
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -210,6 +211,15 @@ static inline bump_t *bump_adapt_local_use(bump_t *bump)
 	return former;
 }
 
+/* realloc(3) of a block with its header. */
+static inline void *bump_adapt_heap_(void *whole, size_t size)
+{
+	if (size <= PTRDIFF_MAX - sizeof(union bump_adapt_header_))
+		return realloc(whole, size + sizeof(union bump_adapt_header_));
+	errno = ENOMEM;
+	return NULL;
+}
+
 /** As malloc(3). */
 static inline void *bump_adapt_local_malloc(size_t size)
 {
@@ -217,7 +227,7 @@ static inline void *bump_adapt_local_malloc(size_t size)
 
 	if (bump != NULL)
 		return bump_adapt_sized_alloc(bump, size);
-	return bump_adapt_label_(malloc(bump_adapt_whole_(size)), NULL, size);
+	return bump_adapt_label_(bump_adapt_heap_(NULL, size), NULL, size);
 }
 
 /** As calloc(3). */
@@ -226,7 +236,7 @@ static inline void *bump_adapt_local_calloc(size_t n, size_t size)
 	size_t bytes;
 
 	if (__builtin_mul_overflow(n, size, &bytes))
-		bytes = SIZE_MAX; /* which nobody has */
+		return bump_adapt_local_malloc(SIZE_MAX); /* which nobody has */
 
 	void *const ptr = bump_adapt_local_malloc(bytes);
 
@@ -262,7 +272,7 @@ static inline void *bump_adapt_local_realloc(void *ptr, size_t size)
 	if (header->block.bump == bump) {
 		if (bump != NULL)
 			return bump_adapt_sized_realloc(bump, ptr, size);
-		return bump_adapt_label_(realloc(header, bump_adapt_whole_(size)), NULL, size);
+		return bump_adapt_label_(bump_adapt_heap_(header, size), NULL, size);
 	}
 
 	const size_t old_size = header->block.size;

@@ -270,8 +270,8 @@ class place_to_defer
 };
 
 /*
- * T(args...), or T{args...} for an aggregate. Arguments are converted as they would be if the caller
- * wrote that, who is not to be warned here; and members without an initialiser are meant.
+ * T(args...), or T{args...} for an aggregate. Arguments are converted as if the caller had written
+ * that, who is not to be warned here; and members without an initialiser are meant.
  */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
