@@ -47,11 +47,8 @@ static void count_word(struct counts *counts, const char *text, size_t length)
 	word->count++;
 }
 
-/* Count the words of a text; 0, or ENOMEM. */
-static int count_words(struct counts *counts, const char *text)
+static void count_all(struct counts *counts, const char *text)
 {
-	if (setjmp(counts->failed) != 0)
-		return ENOMEM;
 	while (*text != '\0') {
 		size_t length = 0;
 
@@ -61,6 +58,14 @@ static int count_words(struct counts *counts, const char *text)
 			count_word(counts, text, length);
 		text += length > 0 ? length : 1;
 	}
+}
+
+/* Count the words of a text; 0, or ENOMEM. */
+static int count_words(struct counts *counts, const char *text)
+{
+	if (setjmp(counts->failed) != 0)
+		return ENOMEM;
+	count_all(counts, text);
 	return 0;
 }
 

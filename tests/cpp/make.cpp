@@ -367,7 +367,8 @@ template <std::size_t Align> struct alignas(Align) aligned {
 	char byte = 'a';
 };
 
-template <std::size_t Align> struct alignas(Align) alignas(noted) aligned_noted : noted {
+template <std::size_t Align>
+struct alignas(Align > alignof(noted) ? Align : alignof(noted)) aligned_noted : noted {
 };
 
 template <std::size_t Align> void check_alignment(herd::arena &arena)
