@@ -15,6 +15,7 @@
 #define uthash_malloc(size) bump_alloc(counts->bump, (size))
 #define uthash_free(ptr, size) ((void)bump_free_last(counts->bump, (ptr), (size)))
 #define uthash_fatal(message) longjmp(counts->failed, 1)
+#define HASH_FUNCTION(key, length, value) HASH_FNV(key, length, value)
 
 #include <uthash.h>
 

@@ -284,6 +284,15 @@ template <typename T, typename... Args> T *construct(void *where, Args &&...args
 	else
 		return ::new (where) T{std::forward<Args>(args)...};
 }
+
+/* Whether that can't throw. */
+template <typename T, typename... Args> constexpr bool constructs_quietly() noexcept
+{
+	if constexpr (std::is_constructible_v<T, Args...>)
+		return std::is_nothrow_constructible_v<T, Args...>;
+	else
+		return noexcept(T{std::declval<Args>()...});
+}
 #pragma GCC diagnostic pop
 
 /* A run of objects that are destroyed in the opposite order, as it grew. */
@@ -358,7 +367,7 @@ template <typename T, typename... Args> T *make_destroyed(bump_t *bump, Args &&.
 
 template <typename T, typename... Args> T *make_trivial(bump_t *bump, Args &&...args)
 {
-	if constexpr (std::is_nothrow_constructible_v<T, Args...>) {
+	if constexpr (constructs_quietly<T, Args...>()) {
 		return construct<T>(check(BUMP_NEW(bump, T)), std::forward<Args>(args)...);
 	} else if constexpr (alignof(T) <= 8) {
 		/* No padding can come before it: a mark, which takes time, is not needed. */
