@@ -45,12 +45,22 @@ count()
 	skipped=$((skipped + $3))
 }
 
+# The C++ compiler that belongs to the C compiler $1.
+cxx_of()
+{
+	case $1 in
+	*gcc) echo "${1%gcc}g++" ;;
+	*clang) echo "$1++" ;;
+	*) echo c++ ;;
+	esac
+}
+
 build_pass()
 {
 	local folder=$1 compiler=$2 again=()
 	shift 2
 	[ -f "$folder/build.ninja" ] && again=(--reconfigure)
-	CC=$compiler meson setup "${again[@]}" "$@" "$folder" "$root" && ninja -C "$folder"
+	CC=$compiler CXX=$(cxx_of "$compiler") meson setup "${again[@]}" "$@" "$folder" "$root" && ninja -C "$folder"
 }
 
 run_pass()

@@ -1,0 +1,996 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HERD_HERD_HPP
+#define HERD_HERD_HPP
+
+/**
+ * @file herd.hpp
+ * Arenas and herds in C++17: owners that clean up, objects whose destructors run, and a memory
+ * resource for the containers of std::pmr. Header only, over bump.h and herd.h.
+ *
+ * @code
+ * struct word {
+ *         std::pmr::string text;
+ *         std::size_t count;
+ * };
+ *
+ * herd::pool pool;                                     // for all threads
+ *
+ * const word *count(std::string_view text)             // called in many of them
+ * {
+ *         herd::member member(pool);                   // put back at the end of the function
+ *         return member.make<word>(word{{text, member.resource()}, 1});
+ * }
+ *
+ * ...                                                  // run the threads, join them, use the words
+ * pool.reset();                                        // runs their destructors, frees them all
+ * @endcode
+ *
+ * Rules that hold for all below, beside those of bump.h and herd.h:
+ *
+ * - Failure. What returns a pointer, and constructors that get memory, throw std::bad_alloc; errno
+ *   is as the function in C left it. Where a function in C returns an errno value, the one here
+ *   throws std::system_error with it, in std::generic_category(). Everything is as it was before
+ *   the call.
+ * - Destructors of objects made here run when the object's memory is freed: by a rewind, a discard,
+ *   a reset, or the end of the arena or pool; newest first, each once. They must not throw, and are
+ *   deferred functions: what they may do is told at bump_defer(). Those of different members of a
+ *   pool run in no order.
+ * - Owners are moved, not copied. One that was moved from is empty, as after release(): it can be
+ *   destroyed, assigned to and asked whether it is empty, and nothing else.
+ * - Threads. As in C: an arena, a member, and all that allocates from it belong to one thread at a
+ *   time; the functions of a pool are MT-Safe, but for moving, destroying and releasing it.
+ * - Two files of one program that use these classes are both compiled with RTTI, or both without.
+ * - Exceptions are thrown after the functions in C have returned, never through them.
+ */
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <memory_resource>
+#include <new>
+#include <string_view>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#include "bump.h"
+#include "herd.h"
+
+namespace herd
+{
+
+namespace detail
+{
+
+class owner;
+
+/* Throw what an errno value that is not 0 means. */
+inline void check(int error, const char *function)
+{
+	if (error != 0)
+		throw std::system_error(error, std::generic_category(), function);
+}
+
+/* A pointer that is not null. */
+template <typename T> T *check(T *ptr)
+{
+	if (ptr == nullptr)
+		throw std::bad_alloc();
+	return ptr;
+}
+
+/* An address that tells threads apart. */
+inline const void *this_thread() noexcept
+{
+	static thread_local char here;
+
+	return &here;
+}
+
+} // namespace detail
+
+/**
+ * A memory resource over an arena, for the containers of std::pmr.
+ *
+ * Allocating throws std::bad_alloc where the arena can't. Deallocating takes the block back where
+ * it is the newest of the arena, and does nothing otherwise: all is freed with the arena.
+ *
+ * A container may be handed to another thread, with the synchronisation that handing over anything
+ * needs, while this one goes on using the arena. There it may be read, changed in place and
+ * destroyed: deallocating does nothing in a thread that is not the last that allocated here. It
+ * must not grow there: that would be allocating from an arena of another thread.
+ *
+ * One that a member or an arena made (resource()) knows when its checkout is over: from then on
+ * deallocating does nothing, and allocating throws std::bad_alloc. One that a program makes itself
+ * does not: use it no longer than the arena may be used.
+ */
+class __attribute__((visibility("default"))) resource final : public std::pmr::memory_resource
+{
+      public:
+	/** Over this arena, which must not be null and is not owned. */
+	explicit resource(bump_t *bump) noexcept : bump_(bump)
+	{
+	}
+
+	resource(const resource &) = delete;
+	resource &operator=(const resource &) = delete;
+
+	/** The arena. */
+	[[nodiscard]] bump_t *get() const noexcept
+	{
+		return bump_;
+	}
+
+      private:
+	friend class detail::owner;
+
+	void *do_allocate(std::size_t bytes, std::size_t align) override
+	{
+		if (!open_)
+			throw std::bad_alloc();
+		last_.store(detail::this_thread(), std::memory_order_relaxed);
+		/* Inlined where the alignment is a constant. */
+		if (align <= 8)
+			return detail::check(bump_alloc_aligned(bump_, bytes, 8));
+		if (align == 16)
+			return detail::check(bump_alloc_aligned(bump_, bytes, 16));
+		return detail::check(bump_alloc_aligned(bump_, bytes, align));
+	}
+
+	/* In another thread than the one that uses the arena only last_ may be looked at. */
+	void do_deallocate(void *ptr, std::size_t bytes, std::size_t) noexcept override
+	{
+		if (last_.load(std::memory_order_relaxed) == detail::this_thread())
+			(void)bump_free_last(bump_, ptr, bytes);
+	}
+
+	/* Whether it is over the same arena; without RTTI: whether it is the same resource. */
+	[[nodiscard]] bool
+	do_is_equal(const std::pmr::memory_resource &other) const noexcept override
+	{
+#ifdef __cpp_rtti
+		const auto *const same = dynamic_cast<const resource *>(&other);
+
+		return same != nullptr && same->bump_ == bump_;
+#else
+		return this == &other;
+#endif
+	}
+
+	/* Another thread may have it from now on: nothing is taken back until that allocates. */
+	void hand_on() noexcept
+	{
+		last_.store(nullptr, std::memory_order_relaxed);
+	}
+
+	void open(bool open) noexcept
+	{
+		open_ = open;
+		hand_on();
+	}
+
+	bump_t *const bump_;
+	/* The thread that allocated last. Relaxed: a thread has to recognise itself, no more. */
+	std::atomic<const void *> last_{nullptr};
+	bool open_ = true;
+};
+
+namespace detail
+{
+
+/* Room for n T. What is larger than an array can be is refused in C, which tells on_oom. */
+template <typename T> T *allocate_array(bump_t *bump, std::size_t n)
+{
+	const bool fits = n <= PTRDIFF_MAX / sizeof(T);
+	void *const room =
+		bump_alloc_array(bump, fits ? n : SIZE_MAX, fits ? sizeof(T) : 2, alignof(T));
+
+	if (!fits)
+		throw std::bad_array_new_length();
+	return static_cast<T *>(check(room));
+}
+
+/*
+ * Takes what was allocated since it was made back, unless that succeeded; but only where nothing
+ * came after it. A constructor that throws may have allocated from the arena on behalf of others,
+ * and rewinding would free that.
+ */
+class undo
+{
+      public:
+	explicit undo(bump_t *bump) noexcept : bump_(bump), mark_(bump_mark(bump))
+	{
+	}
+
+	undo(const undo &) = delete;
+	undo &operator=(const undo &) = delete;
+
+	/* The rewind gives the padding back, and what came before `newest`. */
+	~undo()
+	{
+		if (newest_ != nullptr && bump_free_last(bump_, newest_, size_))
+			(void)bump_rewind(bump_, mark_);
+	}
+
+	/* Room for n T; throws std::bad_alloc. */
+	template <typename T> T *allocate(std::size_t n)
+	{
+		T *const room = allocate_array<T>(bump_, n);
+
+		newest_ = room;
+		size_ = n * sizeof(T);
+		return room;
+	}
+
+	void succeeded() noexcept
+	{
+		newest_ = nullptr;
+	}
+
+      private:
+	bump_t *const bump_;
+	const bump_mark_t mark_;
+	void *newest_ = nullptr;
+	std::size_t size_ = 0;
+};
+
+/*
+ * Room for a deferred function, had before an object is constructed, so that registering its
+ * destructor can't fail when it is. It is registered after that, as destructors run: the object
+ * before what its constructor made.
+ */
+class place_to_defer
+{
+      public:
+	place_to_defer(bump_t *bump, undo &taken) : bump_(bump), room_(taken.allocate<record>(1))
+	{
+	}
+
+	/*
+	 * Throws only where the constructor allocated, so that the room is not at the end, and
+	 * there is no memory.
+	 */
+	void defer(void (*fn)(void *), void *arg)
+	{
+		(void)bump_free_last(bump_, room_, sizeof(record));
+		if (bump_defer(bump_, fn, arg) != 0)
+			throw std::bad_alloc();
+	}
+
+      private:
+	/* What bump_defer() allocates. */
+	struct record {
+		alignas(8) unsigned char bytes[32];
+	};
+
+	bump_t *const bump_;
+	record *const room_;
+};
+
+/*
+ * T(args...), or T{args...} for an aggregate. Arguments are converted as if the caller had written
+ * that, who is not to be warned here; and members without an initialiser are meant.
+ */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+template <typename T, typename... Args> T *construct(void *where, Args &&...args)
+{
+	if constexpr (std::is_constructible_v<T, Args...>)
+		return ::new (where) T(std::forward<Args>(args)...);
+	else
+		return ::new (where) T{std::forward<Args>(args)...};
+}
+
+/* Whether that can't throw. */
+template <typename T, typename... Args> constexpr bool constructs_quietly() noexcept
+{
+	if constexpr (std::is_constructible_v<T, Args...>)
+		return std::is_nothrow_constructible_v<T, Args...>;
+	else
+		return noexcept(T{std::declval<Args>()...});
+}
+#pragma GCC diagnostic pop
+
+/* A run of objects that are destroyed in the opposite order, as it grew. */
+template <typename T> struct run {
+	T *items;
+	std::size_t size;
+
+	void destroy() noexcept
+	{
+		while (size > 0)
+			items[--size].~T();
+	}
+};
+
+template <typename T> void destroy(void *object) noexcept
+{
+	static_cast<T *>(object)->~T();
+}
+
+template <typename T> void destroy_run(void *object) noexcept
+{
+	static_cast<run<T> *>(object)->destroy();
+}
+
+/* What is under construction; it is destroyed unless that succeeded. */
+template <typename T> class unfinished
+{
+      public:
+	explicit unfinished(run<T> &objects) noexcept : objects_(&objects)
+	{
+	}
+
+	unfinished(const unfinished &) = delete;
+	unfinished &operator=(const unfinished &) = delete;
+
+	~unfinished()
+	{
+		if (objects_ != nullptr)
+			objects_->destroy();
+	}
+
+	void succeeded() noexcept
+	{
+		objects_ = nullptr;
+	}
+
+      private:
+	run<T> *objects_;
+};
+
+template <typename T> constexpr void require_object() noexcept
+{
+	static_assert(std::is_object_v<T> && !std::is_array_v<T>, "T is an object, no array");
+	static_assert(std::is_destructible_v<T>, "T can be destroyed");
+	static_assert(!std::is_const_v<T> && !std::is_volatile_v<T>, "T is not const or volatile");
+}
+
+/* Where destructors are registered, and where they need not be. */
+template <typename T, typename... Args> T *make_destroyed(bump_t *bump, Args &&...args)
+{
+	undo taken(bump);
+	T *const where = taken.allocate<T>(1);
+	place_to_defer place(bump, taken);
+	run<T> object{construct<T>(where, std::forward<Args>(args)...), 1};
+	unfinished<T> made(object);
+
+	place.defer(destroy<T>, object.items);
+	made.succeeded();
+	taken.succeeded();
+	return object.items;
+}
+
+template <typename T, typename... Args> T *make_trivial(bump_t *bump, Args &&...args)
+{
+	if constexpr (constructs_quietly<T, Args...>()) {
+		return construct<T>(check(BUMP_NEW(bump, T)), std::forward<Args>(args)...);
+	} else if constexpr (alignof(T) <= 8) {
+		/* No padding can come before it: a mark, which takes time, is not needed. */
+		T *const where = check(BUMP_NEW(bump, T));
+
+		try {
+			return construct<T>(where, std::forward<Args>(args)...);
+		} catch (...) {
+			(void)bump_free_last(bump, where, sizeof(T));
+			throw;
+		}
+	} else {
+		undo taken(bump);
+		T *const object = construct<T>(taken.allocate<T>(1), std::forward<Args>(args)...);
+
+		taken.succeeded();
+		return object;
+	}
+}
+
+/* They are told how to construct one object where memory is, and how to construct n. */
+template <typename T, typename One>
+T *array_destroyed(bump_t *bump, std::size_t n, One construct_one)
+{
+	undo taken(bump);
+	T *const items = taken.allocate<T>(n);
+	auto *const objects = ::new (taken.allocate<run<T>>(1)) run<T>{items, 0};
+	place_to_defer place(bump, taken);
+	unfinished<T> made(*objects);
+
+	for (; objects->size < n; objects->size++)
+		construct_one(static_cast<void *>(items + objects->size));
+	place.defer(destroy_run<T>, objects);
+	made.succeeded();
+	taken.succeeded();
+	return items;
+}
+
+template <typename T, typename All> T *array_trivial(bump_t *bump, std::size_t n, All construct_all)
+{
+	if constexpr (std::is_nothrow_default_constructible_v<T>) {
+		T *const items = allocate_array<T>(bump, n);
+
+		construct_all(items, n);
+		return items;
+	} else {
+		undo taken(bump);
+		T *const items = taken.allocate<T>(n);
+
+		construct_all(items, n);
+		taken.succeeded();
+		return items;
+	}
+}
+
+} // namespace detail
+
+/** @name Allocating from any arena
+ *  For a `bump_t *` that is not owned here, one of herd_local() say. Members and arenas have the
+ *  same functions.
+ *  @{ */
+
+/**
+ * Make a T in the arena: T(args...), or T{args...} for an aggregate that has no such constructor.
+ * Its destructor, unless it is trivial, runs when its memory is freed: before those of the objects
+ * that its constructor made in the arena.
+ *
+ * Any alignment. Throws std::bad_alloc, and what the constructor throws; then the memory is taken
+ * back, unless the constructor left something in the arena that came after it.
+ */
+template <typename T, typename... Args> T *make(bump_t *bump, Args &&...args)
+{
+	detail::require_object<T>();
+	if constexpr (std::is_trivially_destructible_v<T>)
+		return detail::make_trivial<T>(bump, std::forward<Args>(args)...);
+	else
+		return detail::make_destroyed<T>(bump, std::forward<Args>(args)...);
+}
+
+/**
+ * An array of n T, each T(): numbers are 0, pointers null. Where one can't be constructed, those
+ * before it are destroyed, newest first, and the memory is taken back as make() does. With
+ * n == 0, a pointer that must not be dereferenced. Throws std::bad_alloc (where n * sizeof(T)
+ * overflows: std::bad_array_new_length), and what a constructor throws.
+ */
+template <typename T> [[nodiscard]] T *array(bump_t *bump, std::size_t n)
+{
+	detail::require_object<T>();
+	if constexpr (std::is_trivially_destructible_v<T>)
+		return detail::array_trivial<T>(
+			bump, n, std::uninitialized_value_construct_n<T *, std::size_t>);
+	else
+		return detail::array_destroyed<T>(bump, n, [](void *where) { ::new (where) T(); });
+}
+
+/**
+ * The same, without setting to 0 what T's constructor does not: for an array that is written at
+ * once.
+ */
+template <typename T> [[nodiscard]] T *array_for_overwrite(bump_t *bump, std::size_t n)
+{
+	detail::require_object<T>();
+	if constexpr (std::is_trivially_destructible_v<T>)
+		return detail::array_trivial<T>(
+			bump, n, std::uninitialized_default_construct_n<T *, std::size_t>);
+	else
+		return detail::array_destroyed<T>(bump, n, [](void *where) { ::new (where) T; });
+}
+
+/** A copy of the text, with a NUL behind it; NULs within are kept. Throws std::bad_alloc. */
+[[nodiscard]] inline char *str(bump_t *bump, std::string_view text)
+{
+	char *const copy =
+		static_cast<char *>(detail::check(bump_alloc_aligned(bump, text.size() + 1, 1)));
+
+	if (!text.empty())
+		std::memcpy(copy, text.data(), text.size());
+	copy[text.size()] = '\0';
+	return copy;
+}
+
+/** @} */
+
+namespace detail
+{
+
+/*
+ * Where an arena's resource is, known to its owner and to a deferred function, which notes that its
+ * memory is freed: whoever rewinds, the owner is told. Of the two, the last one deletes it. It is
+ * not in the owner, for a thread can end without destroying that: herd_recall() puts back what it
+ * had.
+ */
+struct resource_link {
+	herd::resource *where;
+	unsigned known_to;
+
+	static void release(resource_link *link) noexcept
+	{
+		if (--link->known_to == 0)
+			delete link;
+	}
+
+	static void forget(void *arg) noexcept
+	{
+		auto *const link = static_cast<resource_link *>(arg);
+
+		link->where = nullptr;
+		release(link);
+	}
+};
+
+/* What members and arenas share: one that is empty has no arena. */
+class owner
+{
+      public:
+	owner(const owner &) = delete;
+	owner &operator=(const owner &) = delete;
+
+	/** Whether it has an arena. */
+	[[nodiscard]] explicit operator bool() const noexcept
+	{
+		return bump_ != nullptr;
+	}
+
+	/** The arena, which stays owned. Null where this is empty. */
+	[[nodiscard]] bump_t *get() const noexcept
+	{
+		return bump_;
+	}
+
+	/** Make a T in the arena. See herd::make(). */
+	template <typename T, typename... Args> T *make(Args &&...args)
+	{
+		return herd::make<T>(bump_, std::forward<Args>(args)...);
+	}
+
+	/** An array of n T, each T(). See herd::array(). */
+	template <typename T> [[nodiscard]] T *array(std::size_t n)
+	{
+		return herd::array<T>(bump_, n);
+	}
+
+	/** An array of n T, not set to 0. See herd::array_for_overwrite(). */
+	template <typename T> [[nodiscard]] T *array_for_overwrite(std::size_t n)
+	{
+		return herd::array_for_overwrite<T>(bump_, n);
+	}
+
+	/** A copy of the text, with a NUL behind it. Throws std::bad_alloc. */
+	[[nodiscard]] char *str(std::string_view text)
+	{
+		return herd::str(bump_, text);
+	}
+
+	/**
+	 * A resource for containers. It lives in the arena, made at the first call and the same one
+	 * at every later call, so containers may outlive this object: until the arena is reset,
+	 * discarded or destroyed, or rewound to before the first call (the next call makes a new
+	 * one then). A container must not be used or destroyed after that; one made by make() is
+	 * destroyed in time.
+	 *
+	 * Throws std::bad_alloc. Cost: the first call allocates 64 bytes, and some from the heap.
+	 */
+	[[nodiscard]] herd::resource *resource()
+	{
+		if (link_ == nullptr || link_->where == nullptr)
+			make_resource();
+		return link_->where;
+	}
+
+      protected:
+	explicit owner(bump_t *bump) noexcept : bump_(bump)
+	{
+	}
+
+	owner(owner &&other) noexcept
+	    : bump_(std::exchange(other.bump_, nullptr)), link_(std::exchange(other.link_, nullptr))
+	{
+		if (link_ != nullptr && link_->where != nullptr)
+			link_->where->hand_on();
+	}
+
+	~owner() = default;
+
+	void swap(owner &other) noexcept
+	{
+		std::swap(bump_, other.bump_);
+		std::swap(link_, other.link_);
+	}
+
+	/* While it is closed its containers can be destroyed, and nothing else. */
+	void open_resource(bool open) noexcept
+	{
+		if (link_ != nullptr && link_->where != nullptr)
+			link_->where->open(open);
+	}
+
+	/* The arena, which is not owned any more. */
+	[[nodiscard]] bump_t *let_go() noexcept
+	{
+		if (link_ != nullptr)
+			resource_link::release(std::exchange(link_, nullptr));
+		return std::exchange(bump_, nullptr);
+	}
+
+	/* The same, where the arena is about to be put back or destroyed. */
+	[[nodiscard]] bump_t *give_up() noexcept
+	{
+		open_resource(false);
+		return let_go();
+	}
+
+      private:
+	void make_resource()
+	{
+		if (link_ == nullptr)
+			link_ = new resource_link{nullptr, 1};
+
+		undo taken(bump_);
+		auto *const made = ::new (taken.allocate<herd::resource>(1)) herd::resource(bump_);
+
+		if (bump_defer(bump_, resource_link::forget, link_) != 0)
+			throw std::bad_alloc();
+		link_->known_to++;
+		link_->where = made;
+		taken.succeeded();
+	}
+
+	bump_t *bump_;
+	resource_link *link_ = nullptr;
+};
+
+} // namespace detail
+
+/**
+ * A standalone arena that is destroyed with this object.
+ *
+ * It has get(), make(), array(), array_for_overwrite(), str() and resource(), as documented at the
+ * functions of those names.
+ */
+class arena final : public detail::owner
+{
+      public:
+	/** As bump_new(NULL). Throws std::bad_alloc. */
+	arena() : owner(detail::check(bump_new(nullptr)))
+	{
+	}
+
+	/** As bump_new(). Throws std::bad_alloc, also where the configuration is invalid. */
+	explicit arena(const bump_config_t &config) : owner(detail::check(bump_new(&config)))
+	{
+	}
+
+	/** In the caller's memory, as bump_new_in(). Throws std::bad_alloc. */
+	arena(void *memory, std::size_t size)
+	    : owner(detail::check(bump_new_in(memory, size, nullptr)))
+	{
+	}
+
+	/** The same, with a configuration. */
+	arena(void *memory, std::size_t size, const bump_config_t &config)
+	    : owner(detail::check(bump_new_in(memory, size, &config)))
+	{
+	}
+
+	/** Take over an arena that was made in C; with null, an empty object. */
+	explicit arena(bump_t *bump) noexcept : owner(bump)
+	{
+	}
+
+	arena(arena &&other) noexcept = default;
+
+	/** What this had is destroyed. */
+	arena &operator=(arena &&other) noexcept
+	{
+		arena(std::move(other)).swap(*this);
+		return *this;
+	}
+
+	/** Runs destructors and frees all memory. */
+	~arena()
+	{
+		bump_destroy(give_up());
+	}
+
+	/** Run destructors and free everything; the memory is kept for reuse. See bump_reset(). */
+	void reset()
+	{
+		detail::check(bump_reset(get()), "bump_reset");
+	}
+
+	/** Hand the arena to C: it is not destroyed here. Its resource can still be used. */
+	[[nodiscard]] bump_t *release() noexcept
+	{
+		return let_go();
+	}
+
+	/** What it holds. See bump_stats(). */
+	[[nodiscard]] bump_stats_t stats() const noexcept
+	{
+		bump_stats_t stats;
+
+		bump_stats(get(), &stats);
+		return stats;
+	}
+
+      private:
+	friend class pool;
+};
+
+/**
+ * A herd that is destroyed with this object.
+ */
+class pool final
+{
+      public:
+	/** As herd_new(NULL). Throws std::bad_alloc. */
+	pool() : herd_(detail::check(herd_new(nullptr)))
+	{
+	}
+
+	/** As herd_new(). Throws std::bad_alloc, also where the configuration is invalid. */
+	explicit pool(const herd_config_t &config) : herd_(detail::check(herd_new(&config)))
+	{
+	}
+
+	/** Take over a herd that was made in C; with null, an empty object. */
+	explicit pool(herd_t *herd) noexcept : herd_(herd)
+	{
+	}
+
+	pool(const pool &) = delete;
+	pool &operator=(const pool &) = delete;
+
+	/** Members that are out stay out, and are put back as ever. */
+	pool(pool &&other) noexcept : herd_(std::exchange(other.herd_, nullptr))
+	{
+	}
+
+	/** What this had is destroyed, as by the destructor. */
+	pool &operator=(pool &&other) noexcept
+	{
+		pool old(std::exchange(herd_, std::exchange(other.herd_, nullptr)));
+
+		return *this;
+	}
+
+	/**
+	 * Runs destructors and frees all memory. A member that is still out is a mistake that a
+	 * destructor can't tell: then nothing is freed, the herd is lost, and whoever has the
+	 * member can still use it and put it back. To be told, call destroy() before.
+	 */
+	~pool()
+	{
+		(void)herd_destroy(herd_);
+	}
+
+	/**
+	 * What the destructor does; this is empty then. Where a member is out, nothing happens, and
+	 * it throws std::system_error with EBUSY.
+	 */
+	void destroy()
+	{
+		detail::check(herd_destroy(herd_), "herd_destroy");
+		herd_ = nullptr;
+	}
+
+	/** Whether it has a herd. */
+	[[nodiscard]] explicit operator bool() const noexcept
+	{
+		return herd_ != nullptr;
+	}
+
+	/** The herd, which stays owned. Null where this is empty. */
+	[[nodiscard]] herd_t *get() const noexcept
+	{
+		return herd_;
+	}
+
+	/** Hand the herd to C: it is not destroyed here. */
+	[[nodiscard]] herd_t *release() noexcept
+	{
+		return std::exchange(herd_, nullptr);
+	}
+
+	/**
+	 * Run destructors and free everything, keeping memory and members for reuse. Where a member
+	 * is out, nothing happens, and it throws std::system_error with EBUSY. See herd_reset().
+	 */
+	void reset()
+	{
+		detail::check(herd_reset(herd_), "herd_reset");
+	}
+
+	/** What it holds, at any time and from any thread. See herd_stats(). */
+	[[nodiscard]] herd_stats_t stats() const noexcept
+	{
+		herd_stats_t stats;
+
+		herd_stats(herd_, &stats);
+		return stats;
+	}
+
+	/**
+	 * The calling thread's own member, for herd::make() and its like. See herd_local(). Throws
+	 * std::bad_alloc.
+	 */
+	[[nodiscard]] bump_t *local()
+	{
+		return detail::check(herd_local(herd_));
+	}
+
+	/** Put the calling thread's own member back. See herd_local_put(). */
+	void local_put() noexcept
+	{
+		herd_local_put(herd_);
+	}
+
+	/** See herd_warm(). Throws std::system_error. */
+	void warm(std::size_t members, std::size_t bytes_each)
+	{
+		detail::check(herd_warm(herd_, members, bytes_each), "herd_warm");
+	}
+
+	/** See herd_trim(). Returns the bytes given back. */
+	std::size_t trim(std::size_t keep = 0) noexcept
+	{
+		return herd_trim(herd_, keep);
+	}
+
+	/** See herd_recall(). A herd::member of what was recalled has to be released. */
+	std::size_t recall() noexcept
+	{
+		return herd_recall(herd_);
+	}
+
+	/** Have all that `from` holds. See herd_absorb(). Throws std::system_error. */
+	void absorb(pool &from)
+	{
+		detail::check(herd_absorb(herd_, from.herd_), "herd_absorb");
+	}
+
+	/**
+	 * Have all that a standalone arena holds; its object is empty then, and its resource
+	 * closed, as that of a member that was put back. See herd_adopt(). Throws
+	 * std::system_error; then the arena is as before.
+	 */
+	void adopt(arena &&from)
+	{
+		from.open_resource(false);
+		const int error = herd_adopt(herd_, from.get());
+
+		if (error != 0)
+			from.open_resource(true);
+		detail::check(error, "herd_adopt");
+		(void)from.let_go();
+	}
+
+	/** See herd_set_limit(). */
+	void set_limit(std::size_t limit) noexcept
+	{
+		herd_set_limit(herd_, limit);
+	}
+
+	/** See herd_owns(). */
+	[[nodiscard]] bool owns(const void *ptr) const noexcept
+	{
+		return herd_owns(herd_, ptr);
+	}
+
+      private:
+	herd_t *herd_;
+};
+
+/**
+ * A checkout: an arena of a pool, put back with this object; what was allocated stays valid until
+ * the pool is reset or destroyed.
+ *
+ * It has get(), make(), array(), array_for_overwrite(), str() and resource(), as documented at the
+ * functions of those names. It may be moved to another thread, and does not need the pool's object
+ * to stay in place.
+ */
+class member final : public detail::owner
+{
+      public:
+	/** Empty. */
+	member() noexcept : owner(nullptr)
+	{
+	}
+
+	/** Check a member out. See herd_get(). Throws std::bad_alloc. */
+	explicit member(pool &pool) : member(pool.get())
+	{
+	}
+
+	/** The same, of a herd that is owned elsewhere. */
+	explicit member(herd_t *herd) : owner(detail::check(herd_get(herd))), herd_(herd)
+	{
+	}
+
+	/** An idle member, or an empty object. Never allocates, never waits. See herd_try_get(). */
+	[[nodiscard]] static member try_get(pool &pool) noexcept
+	{
+		return member(pool.get(), herd_try_get(pool.get()));
+	}
+
+	member(member &&other) noexcept = default;
+
+	/** What this had is put back. */
+	member &operator=(member &&other) noexcept
+	{
+		member old(std::move(other));
+
+		old.swap(*this);
+		std::swap(old.herd_, herd_);
+		return *this;
+	}
+
+	/** Puts it back. */
+	~member()
+	{
+		put();
+	}
+
+	/** Put it back now; this is empty then. Nothing where it is. */
+	void put() noexcept
+	{
+		if (*this)
+			herd_put(herd_, give_up());
+	}
+
+	/**
+	 * Put it back and free what was allocated since its checkout, after running destructors;
+	 * this is empty then. Nothing where it is. See herd_discard().
+	 */
+	void discard() noexcept
+	{
+		if (*this)
+			herd_discard(herd_, give_up());
+	}
+
+	/** Hand the checkout to C, which puts it back. Its resource can be used until then. */
+	[[nodiscard]] bump_t *release() noexcept
+	{
+		return let_go();
+	}
+
+      private:
+	member(herd_t *herd, bump_t *bump) noexcept : owner(bump), herd_(herd)
+	{
+	}
+
+	herd_t *herd_ = nullptr;
+};
+
+/**
+ * Rewinds an arena at the end of the block to where it was at the beginning, after running the
+ * destructors of what was made since. Scopes of an arena nest.
+ */
+class [[nodiscard]] scope final
+{
+      public:
+	explicit scope(bump_t *bump) noexcept : scope_(bump_scope_enter_(bump))
+	{
+	}
+
+	/** Of a member or an arena. */
+	explicit scope(const detail::owner &of) noexcept : scope(of.get())
+	{
+	}
+
+	scope(const scope &) = delete;
+	scope &operator=(const scope &) = delete;
+
+	~scope()
+	{
+		bump_scope_leave_(&scope_);
+	}
+
+      private:
+	bump_scope_t scope_;
+};
+
+} // namespace herd
+
+#endif

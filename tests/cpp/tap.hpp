@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HERD_TESTS_CPP_TAP_HPP
+#define HERD_TESTS_CPP_TAP_HPP
+
+/*
+ * What the tests in C++ share: tests that end with the first check that fails, by an exception, so
+ * that destructors run; and print TAP, as all others do.
+ */
+
+#include <cstdio>
+#include <exception>
+#include <initializer_list>
+
+namespace tap
+{
+
+struct failure {
+	const char *what;
+	const char *file;
+	int line;
+};
+
+struct test {
+	const char *name;
+	void (*run)();
+};
+
+inline void check(bool holds, const char *what, const char *file, int line)
+{
+	if (!holds)
+		throw failure{what, file, line};
+}
+
+inline bool passes(const test &test)
+{
+	try {
+		test.run();
+		return true;
+	} catch (const failure &failed) {
+		std::printf("# %s:%d: %s\n", failed.file, failed.line, failed.what);
+	} catch (const std::exception &thrown) {
+		std::printf("# thrown: %s\n", thrown.what());
+	}
+	return false;
+}
+
+/* What main() returns. */
+inline int run(std::initializer_list<test> tests)
+{
+	int number = 0;
+	int failed = 0;
+
+	std::printf("1..%zu\n", tests.size());
+	for (const test &test : tests) {
+		const bool passed = passes(test);
+
+		failed += !passed;
+		std::printf("%sok %d - %s\n", passed ? "" : "not ", ++number, test.name);
+		std::fflush(stdout);
+	}
+	return failed != 0;
+}
+
+} // namespace tap
+
+#define CHECK(condition) tap::check((condition), #condition, __FILE__, __LINE__)
+
+/* The statement throws an Exception. */
+#define CHECK_THROWS(Exception, statement)                                                         \
+	do {                                                                                       \
+		bool thrown_ = false;                                                              \
+		try {                                                                              \
+			statement;                                                                 \
+		} catch (const Exception &) {                                                      \
+			thrown_ = true;                                                            \
+		}                                                                                  \
+		tap::check(thrown_, #statement " throws " #Exception, __FILE__, __LINE__);         \
+	} while (0)
+
+#endif
