@@ -86,15 +86,21 @@ static size_t grow_here(struct arena *a, char **data, size_t old, const struct w
 static size_t move(struct arena *a, char **data, size_t used, const struct wish *wish,
 		   const char *function)
 {
+	const char *problem =
+		NO_MEMORY; /* no array is larger than PTRDIFF_MAX: the header relies on it */
 	size_t room = fitting(wish, SIZE_MAX);
-	void *moved = NULL;
+	void *moved;
 
-	if (wish->need == SIZE_MAX || arena_try_alloc(a, room, wish->align, &moved) != NULL) {
+	if (wish->need <= PTRDIFF_MAX)
+		problem = arena_try_alloc(a, room, wish->align, &moved);
+	if (problem == NO_MEMORY && wish->need <= PTRDIFF_MAX) {
 		room = wish->need;
-		moved = arena_alloc(a, room, wish->align, function);
+		problem = arena_try_alloc(a, room, wish->align, &moved);
 	}
-	if (moved == NULL)
+	if (problem != NULL) {
+		arena_failed(a, problem, wish->need, function);
 		return 0;
+	}
 	if (used != 0)
 		memcpy(moved, *data, used);
 	*data = moved;

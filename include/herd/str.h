@@ -92,11 +92,14 @@ HERD_INLINE int bump_str_reserve(bump_str_t *s, size_t n)
 /* As bump_str_append(), on behalf of `function`. */
 HERD_INLINE int bump_str_append_(bump_str_t *s, const void *bytes, size_t n, const char *function)
 {
-	if (!HERD_LIKELY(n - 1 < s->cap - s->len)) {
+	/* No string is that long: so a compiler that knows n does not warn of the copy. */
+	const bool absurd = __builtin_constant_p(n) && n > SIZE_MAX / 2;
+
+	if (absurd || !HERD_LIKELY(n - 1 < s->cap - s->len)) {
 		/* Nothing at all comes here, too: then there may be no memory to copy to. */
 		const int error = n != 0 ? bump_str_grow_(s, n, function) : 0;
 
-		if (error != 0 || n == 0)
+		if (absurd || error != 0 || n == 0)
 			return error;
 	}
 	__builtin_memcpy(s->data + s->len, bytes, n);

@@ -169,7 +169,10 @@ HERD_INLINE int bump_vec_room_(bump_t *bump, void *slot, void *data, size_t len,
 /* Copy n elements behind the `len` that there are; there is room. */
 HERD_INLINE void bump_vec_copy_(void *data, size_t *len, const void *items, size_t n, size_t size)
 {
-	if (n != 0)
+	/* No array is that large: so a compiler that knows n does not warn of the copy. */
+	const bool absurd = __builtin_constant_p(n) && size != 0 && n > SIZE_MAX / 2 / size;
+
+	if (n != 0 && !absurd)
 		__builtin_memcpy((char *)data + *len * size, items, n * size);
 	*len += n;
 }
