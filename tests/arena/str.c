@@ -371,6 +371,26 @@ static void printf_prints_into_the_tail_of_the_chunk(void **state)
 		assert_memory_equal(s.data + i * 3000, letters, 3000);
 }
 
+/* The string ends at the position, but the newest allocation is in a chunk of its own. */
+static void printf_after_a_large_request(void **state)
+{
+	struct fixture *f = *state;
+
+	for (size_t n = 1; n < 2000; n += 50) {
+		bump_str_t s = empty(f->bump);
+		assert_int_equal(append_pattern(&s, 100), 0);
+		char *const large = bump_alloc(f->bump, 100000);
+		assert_non_null(large);
+		memset(large, 0x77, 100000);
+		assert_int_equal(bump_str_printf(&s, "%.*s", (int)n, letters), 0);
+		assert_int_equal(s.len, 100 + n);
+		expect_pattern(s.data, 100);
+		assert_memory_equal(s.data + 100, letters, n);
+		assert_true(test_all_bytes(large, 100000, 0x77));
+		assert_int_equal(bump_reset(f->bump), 0);
+	}
+}
+
 static void printf_prints_more_than_a_chunk_holds(void **state)
 {
 	struct fixture *f = *state;
@@ -702,6 +722,7 @@ int main(void)
 		FIXTURE_TEST(printf_appends_what_sprintf_prints),
 		FIXTURE_TEST(printf_fits_exactly_or_goes_to_the_next_chunk),
 		FIXTURE_TEST(printf_prints_into_the_tail_of_the_chunk),
+		FIXTURE_TEST(printf_after_a_large_request),
 		FIXTURE_TEST(printf_prints_more_than_a_chunk_holds),
 		FIXTURE_TEST(finish_gives_back_what_is_behind_the_NUL),
 		FIXTURE_TEST(finish_of_an_older_string_gives_nothing_back),

@@ -347,6 +347,26 @@ static void an_array_larger_than_any_chunk_grows(void **state)
 		fail_msg("%zu bytes are held for %zu", f->source.held, n * sizeof(int));
 }
 
+static void an_array_grows_in_place_in_a_chunk_of_its_own(void **state)
+{
+	struct fixture *f = *state;
+	bump_config_t config = fixture_config(f);
+
+	config.max_chunk = 4096;
+	fixture_remake(f, &config);
+	assert_non_null(bump_alloc(f->bump, 8));
+	f->source.give_more = 50000;
+	ints_t v = empty_ints(f->bump);
+	assert_int_equal(bump_vec_reserve(&v, 10000), 0);
+	f->source.give_more = 0;
+	const int *const data = v.data;
+	while (v.data == data)
+		push_ints(&v, 1);
+	if (v.len * sizeof(int) + 200 < 90000)
+		fail_msg("it moved after %zu of 90000 bytes", v.len * sizeof(int));
+	expect_ints(&v, v.len);
+}
+
 static void reserve_gives_room_that_needs_no_memory_any_more(void **state)
 {
 	struct fixture *f = *state;
@@ -754,6 +774,7 @@ int main(void)
 		FIXTURE_TEST(an_array_that_moves_at_least_doubles),
 		FIXTURE_TEST(where_it_moved_from_is_still_readable),
 		FIXTURE_TEST(an_array_larger_than_any_chunk_grows),
+		FIXTURE_TEST(an_array_grows_in_place_in_a_chunk_of_its_own),
 		FIXTURE_TEST(reserve_gives_room_that_needs_no_memory_any_more),
 		FIXTURE_TEST(the_first_reservation_takes_what_was_asked_for),
 		FIXTURE_TEST(red_zones_follow_an_array_that_grows),
