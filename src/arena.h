@@ -291,6 +291,13 @@ void *arena_alloc_here(struct arena *a, size_t size, size_t align);
  */
 const char *arena_make_room(struct arena *a, size_t size, size_t align);
 
+/* resize.c */
+/*
+ * Resize in place if that can be done: the newest, any that shrinks, any that grows into its own
+ * rounding. Sizes are not 0.
+ */
+bool arena_resize(struct arena *a, char *ptr, size_t old_size, size_t new_size);
+
 /* mark.c */
 struct state arena_state(const struct arena *a);
 /* Go back: run what was deferred since, and free what came since. The caller has verified `to`. */

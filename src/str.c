@@ -7,10 +7,9 @@
 #include <limits.h>
 #include <stdio.h>
 
-#include <herd/vec.h>
-
 #include "arena.h"
 #include "san.h"
+#include "vec.h"
 
 /* The out-of-line definitions of what the header inlines. */
 extern inline void bump_str_init(bump_str_t *s, bump_t *bump);
@@ -30,7 +29,7 @@ static size_t room_of(const bump_str_t *s)
 int bump_str_grow_(bump_str_t *s, size_t n, const char *function)
 {
 	const bump_vec_room_t room =
-		bump_vec_grow_(s->bump, s->data, s->len, room_of(s), num_add(n, 1), 1, 1, function);
+		vec_grow(s->bump, s->data, s->len, room_of(s), num_add(n, 1), 1, 1, function);
 
 	if (room.data == NULL)
 		return (int)room.cap;
@@ -108,7 +107,7 @@ int bump_str_printf(bump_str_t *s, const char *format, ...)
 char *bump_str_finish(bump_str_t *s, size_t *length)
 {
 	char *const text =
-		bump_vec_finish_(s->bump, s->data, s->len + 1, room_of(s), 1, 1, "bump_str_finish");
+		vec_finish(s->bump, s->data, s->len + 1, room_of(s), 1, 1, "bump_str_finish");
 
 	if (text == NULL)
 		return NULL;

@@ -2,19 +2,16 @@
 /*
  * Growth of an array in an arena, and its end. A string is one of chars: str.c.
  *
- * An array knows its room: so it knows whether it is the newest allocation, as bump_extend() does.
+ * An array knows its room: so the arena can tell whether it is the newest allocation.
  */
 
-#include <herd/vec.h>
+#include "vec.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "arena.h"
 #include "misuse.h"
-
-/* The first room of an array, in bytes, where that is more than was asked for. */
-#define FIRST_ROOM ((size_t)32)
 
 /* The out-of-line definitions of what the header inlines. */
 extern inline int bump_vec_room_(bump_t *bump, void *slot, void *data, size_t len, size_t *cap,
@@ -23,24 +20,26 @@ extern inline void bump_vec_copy_(void *data, size_t *len, const void *items, si
 				  size_t size);
 extern inline void *bump_vec_popped_(void *data, size_t *len, size_t size, void *zero);
 
-/* What an array asks for, in bytes. */
+/* What an array asks for, in elements. */
 struct wish {
 	size_t need;
 	size_t want; /* at least that */
-	size_t size; /* of an element: room is a multiple of it */
+	size_t size; /* of an element */
 	size_t align;
 };
 
 /*
- * The largest room up to `bytes`, and up to what is wanted, rounded up as the arena does; 0 where
- * that is less than what is needed.
+ * The room, in elements, that is to be had in so many bytes: what is wanted, or less; 0 where that
+ * is not what is needed.
  */
 static size_t fitting(const struct wish *wish, size_t bytes)
 {
-	const size_t most = num_min(bytes, num_up(wish->want, 8));
-	const size_t room = most - most % wish->size;
+	if (HERD_LIKELY(num_mul(wish->want, wish->size) <= bytes))
+		return wish->want; /* and no division */
 
-	return room >= wish->need ? room : 0;
+	const size_t most = bytes / wish->size;
+
+	return most >= wish->need ? most : 0;
 }
 
 /* How far the array at `data` could reach if it is the newest allocation. */
@@ -56,26 +55,24 @@ static size_t reach(const struct arena *a, const char *data)
 	return num_sub((size_t)(end - data), a->red_zone);
 }
 
-/*
- * Grow in place, or start in the current chunk: there all that is left will do, if it is enough. The
- * room, or 0. Without data, *data is set.
- */
-static size_t grow_here(struct arena *a, char **data, size_t old, const struct wish *wish)
+/* Grow in place: there all that is left will do, if it is enough. The room, or 0. */
+static size_t extend(struct arena *a, char *data, size_t cap, const struct wish *wish)
 {
-	if (*data != NULL) {
-		const size_t room = fitting(wish, reach(a, *data));
+	const size_t room = fitting(wish, reach(a, data));
 
-		return room != 0 && bump_extend(&a->head, *data, old, room) ? room : 0;
-	}
+	return room != 0 && arena_resize(a, data, cap * wish->size, room * wish->size) ? room : 0;
+}
 
+/* Start in the current chunk, in the same way. */
+static size_t start(struct arena *a, char **data, const struct wish *wish)
+{
 	char *const pos = arena_pos(a);
-	const size_t pad = num_pad(pos, num_max(wish->align, a->min_align));
-	const size_t left = num_sub((size_t)(a->end - pos), num_add(pad, a->red_zone));
-	const size_t room = fitting(wish, left);
+	const size_t align = num_max(wish->align, a->min_align);
+	const size_t taken = num_add(num_pad(pos, align), a->red_zone);
+	const size_t room = fitting(wish, num_sub((size_t)(a->end - pos), taken));
 
-	if (room == 0)
-		return 0;
-	*data = arena_alloc_here(a, room, num_max(wish->align, a->min_align));
+	if (room != 0)
+		*data = (char *)arena_alloc_here(a, room * wish->size, align);
 	return room;
 }
 
@@ -83,59 +80,70 @@ static size_t grow_here(struct arena *a, char **data, size_t old, const struct w
  * New memory: as much as is wanted, or as is needed where there is not so much. The room, or 0: the
  * failure was reported.
  */
-static size_t move(struct arena *a, char **data, size_t used, const struct wish *wish,
+static size_t move(struct arena *a, char **data, size_t len, const struct wish *wish,
 		   const char *function)
 {
-	const char *problem =
-		NO_MEMORY; /* no array is larger than PTRDIFF_MAX: the header relies on it */
-	size_t room = fitting(wish, SIZE_MAX);
+	const char *problem = NO_MEMORY;
+	const size_t need = num_mul(wish->need, wish->size);
+	size_t room = wish->want;
 	void *moved;
 
-	if (wish->need <= PTRDIFF_MAX)
-		problem = arena_try_alloc(a, room, wish->align, &moved);
-	if (problem == NO_MEMORY && wish->need <= PTRDIFF_MAX) {
-		room = wish->need;
-		problem = arena_try_alloc(a, room, wish->align, &moved);
+	/* No array is larger: the header relies on it. */
+	if (need <= PTRDIFF_MAX) {
+		problem = arena_try_alloc(a, num_mul(room, wish->size), wish->align, &moved);
+		if (problem == NO_MEMORY) {
+			room = wish->need;
+			problem = arena_try_alloc(a, need, wish->align, &moved);
+		}
 	}
 	if (problem != NULL) {
-		arena_failed(a, problem, wish->need, function);
+		arena_failed(a, problem, need, function);
 		return 0;
 	}
-	if (used != 0)
-		memcpy(moved, *data, used);
-	*data = moved;
+	if (len != 0)
+		memcpy(moved, *data, len * wish->size);
+	*data = (char *)moved;
 	return room;
+}
+
+/* The first room of an array, in elements: 4, if that is little; of a string, 32 bytes. */
+static size_t first_room(size_t size)
+{
+	return size == 1 ? 32 : size <= 64 ? 4 : 1;
+}
+
+bump_vec_room_t vec_grow(bump_t *bump, void *data, size_t len, size_t cap, size_t n, size_t size,
+			 size_t align, const char *function)
+{
+	struct arena *a = arena_of(bump);
+	char *memory = (char *)data;
+
+	if (!arena_usable(a, function))
+		return (bump_vec_room_t){NULL, EINVAL};
+
+	struct wish wish = {num_add(len, n), 0, num_max(size, 1),
+			    align}; /* 0: GNU C's empty struct */
+	size_t room;
+
+	wish.want = num_max(wish.need, cap != 0 ? num_mul(cap, 2) : first_room(size));
+	if (size == 1)
+		wish.want = num_up(wish.want, 8); /* the arena would, too */
+	room = memory != NULL ? extend(a, memory, cap, &wish) : start(a, &memory, &wish);
+	if (room == 0)
+		room = move(a, &memory, len, &wish, function);
+	if (room == 0)
+		return (bump_vec_room_t){NULL, (size_t)errno};
+	return (bump_vec_room_t){memory, room};
 }
 
 bump_vec_room_t bump_vec_grow_(bump_t *bump, void *data, size_t len, size_t cap, size_t n,
 			       size_t size, size_t align, const char *function)
 {
-	struct arena *a = arena_of(bump);
-	char *memory = data;
-
-	if (!arena_usable(a, function))
-		return (bump_vec_room_t){NULL, EINVAL};
-
-	size = num_max(size, 1); /* GNU C has empty structs */
-	const size_t old = cap * size;
-	const size_t need = num_mul(num_add(len, n), size);
-	const struct wish wish = {
-		.need = need,
-		.want = num_max(need, num_max(num_mul(old, 2), FIRST_ROOM)),
-		.size = size,
-		.align = align,
-	};
-	size_t room = grow_here(a, &memory, old, &wish);
-
-	if (room == 0)
-		room = move(a, &memory, len * size, &wish, function);
-	if (room == 0)
-		return (bump_vec_room_t){NULL, (size_t)errno};
-	return (bump_vec_room_t){memory, room / size};
+	return vec_grow(bump, data, len, cap, n, size, align, function);
 }
 
-void *bump_vec_finish_(bump_t *bump, void *data, size_t len, size_t cap, size_t size, size_t align,
-		       const char *function)
+void *vec_finish(bump_t *bump, void *data, size_t len, size_t cap, size_t size, size_t align,
+		 const char *function)
 {
 	struct arena *a = arena_of(bump);
 
@@ -144,8 +152,14 @@ void *bump_vec_finish_(bump_t *bump, void *data, size_t len, size_t cap, size_t 
 	if (data == NULL)
 		return arena_alloc(a, 0, align, function);
 	size = num_max(size, 1);
-	(void)bump_extend(bump, data, cap * size, len * size); /* it shrinks: that can't fail */
+	(void)arena_resize(a, (char *)data, cap * size, num_max(len * size, 1)); /* it shrinks */
 	return data;
+}
+
+void *bump_vec_finish_(bump_t *bump, void *data, size_t len, size_t cap, size_t size, size_t align,
+		       const char *function)
+{
+	return vec_finish(bump, data, len, cap, size, align, function);
 }
 
 void *bump_vec_popped_none_(void *zero, size_t size)
