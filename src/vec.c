@@ -106,10 +106,20 @@ static size_t move(struct arena *a, char **data, size_t len, const struct wish *
 	return room;
 }
 
-/* The first room of an array, in elements: 4, if that is little; of a string, 32 bytes. */
-static size_t first_room(size_t size)
+/*
+ * The room that an array wants that has to grow, in elements. At first 4, if that is little; a string,
+ * 32 bytes.
+ *
+ * Then twice its room, and half a cache line. Powers of two would leave arrays that grow in turns at
+ * distances that are powers of two, too: the lines that they write to would share a set of the cache
+ * (64 arrays of ints, a push: 8.3 ns; so 0.6). Not more than that, for twice a chunk's capacity is to
+ * fit in the next chunk, which is twice as large but for the header.
+ */
+static size_t wanted(size_t cap, size_t size)
 {
-	return size == 1 ? 32 : size <= 64 ? 4 : 1;
+	if (cap == 0)
+		return size == 1 ? 32 : size <= 64 ? 4 : 1;
+	return num_add(num_mul(cap, 2), cap * size < 1024 ? 0 : size < 32 ? 32 / size : 1);
 }
 
 bump_vec_room_t vec_grow(bump_t *bump, void *data, size_t len, size_t cap, size_t n, size_t size,
@@ -125,7 +135,7 @@ bump_vec_room_t vec_grow(bump_t *bump, void *data, size_t len, size_t cap, size_
 			    align}; /* 0: GNU C's empty struct */
 	size_t room;
 
-	wish.want = num_max(wish.need, cap != 0 ? num_mul(cap, 2) : first_room(size));
+	wish.want = num_max(wish.need, wanted(cap, wish.size));
 	if (size == 1)
 		wish.want = num_up(wish.want, 8); /* the arena would, too */
 	room = memory != NULL ? extend(a, memory, cap, &wish) : start(a, &memory, &wish);
