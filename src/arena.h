@@ -278,6 +278,11 @@ void arena_clear(struct arena *a);
 /* grow.c */
 /* Allocate. NULL: the failure was reported, on behalf of `function`, and errno is set. */
 void *arena_alloc(struct arena *a, size_t size, size_t align, const char *function);
+/*
+ * The same, at an alignment that is a power of two, without a report: NULL, or why not as
+ * spare_obtain().
+ */
+const char *arena_try_alloc(struct arena *a, size_t size, size_t align, void **result);
 /* The same within the current chunk only; NULL where there is no room. No failure is reported. */
 void *arena_alloc_here(struct arena *a, size_t size, size_t align);
 /*
@@ -285,6 +290,13 @@ void *arena_alloc_here(struct arena *a, size_t size, size_t align);
  * spare_obtain().
  */
 const char *arena_make_room(struct arena *a, size_t size, size_t align);
+
+/* resize.c */
+/*
+ * Resize in place if that can be done: the newest, any that shrinks, any that grows into its own
+ * rounding. Sizes are not 0.
+ */
+bool arena_resize(struct arena *a, char *ptr, size_t old_size, size_t new_size);
 
 /* mark.c */
 struct state arena_state(const struct arena *a);

@@ -175,37 +175,46 @@ void *arena_alloc_here(struct arena *a, size_t size, size_t align)
 	return pos + pad;
 }
 
-void *arena_alloc(struct arena *a, size_t size, size_t align, const char *function)
+const char *arena_try_alloc(struct arena *a, size_t size, size_t align, void **result)
 {
 	const char *problem;
+
+	align = num_max(align, a->min_align);
+	*result = arena_alloc_here(a, size, align);
+	if (*result != NULL)
+		return NULL;
+
+	const size_t need = chunk_size_for(arena_footprint(a, size), align);
+	const size_t grown = grown_for(a, need);
+
+	if (grown == 0) {
+		problem = alloc_own(a, size, align, result);
+	} else {
+		problem = grow(a, need, grown);
+		if (problem == NULL)
+			*result = arena_alloc_here(a, size, align);
+	}
+	CHECK(problem != NULL || (*result != NULL && num_pad(*result, align) == 0));
+	if (HERD_DEEP_CHECKS)
+		arena_check(a);
+	return problem;
+}
+
+void *arena_alloc(struct arena *a, size_t size, size_t align, const char *function)
+{
 	void *result;
 
 	if (!num_is_power_of_2(align)) {
 		errno = EINVAL;
 		return NULL;
 	}
-	align = num_max(align, a->min_align);
-	result = arena_alloc_here(a, size, align);
-	if (result != NULL)
-		return result;
 
-	const size_t need = chunk_size_for(arena_footprint(a, size), align);
-	const size_t grown = grown_for(a, need);
+	const char *problem = arena_try_alloc(a, size, align, &result);
 
-	if (grown == 0) {
-		problem = alloc_own(a, size, align, &result);
-	} else {
-		problem = grow(a, need, grown);
-		if (problem == NULL)
-			result = arena_alloc_here(a, size, align);
-	}
 	if (problem != NULL) {
 		arena_failed(a, problem, size, function);
 		return NULL;
 	}
-	CHECK(result != NULL && num_pad(result, align) == 0);
-	if (HERD_DEEP_CHECKS)
-		arena_check(a);
 	return result;
 }
 

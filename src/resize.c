@@ -71,11 +71,7 @@ static bool resize_newest(struct arena *a, char *ptr, size_t old_size, size_t ne
 	return true;
 }
 
-/*
- * Resize in place if that can be done: the newest, any that shrinks, any that grows into its own
- * rounding.
- */
-static bool resize_here(struct arena *a, char *ptr, size_t old_size, size_t new_size)
+bool arena_resize(struct arena *a, char *ptr, size_t old_size, size_t new_size)
 {
 	if (is_newest(a, ptr, old_size))
 		return resize_newest(a, ptr, old_size, new_size);
@@ -98,7 +94,7 @@ void *bump_realloc(bump_t *bump, void *ptr, size_t old_size, size_t new_size, si
 	new_size = num_max(new_size, 1);
 	const bool stays = new_size <= old_size || num_pad(ptr, num_max(align, a->min_align)) == 0;
 
-	if (stays && resize_here(a, (char *)ptr, old_size, new_size))
+	if (stays && arena_resize(a, (char *)ptr, old_size, new_size))
 		return ptr;
 
 	void *moved = arena_alloc(a, new_size, align, "bump_realloc");
@@ -112,7 +108,7 @@ bool bump_extend(bump_t *bump, void *ptr, size_t old_size, size_t new_size)
 
 	if (!arena_usable(a, "bump_extend") || ptr == NULL)
 		return false;
-	return resize_here(a, (char *)ptr, num_max(old_size, 1), num_max(new_size, 1));
+	return arena_resize(a, (char *)ptr, num_max(old_size, 1), num_max(new_size, 1));
 }
 
 /* Take a chunk of its own out of its list, and make it a spare one. */

@@ -7,6 +7,8 @@
 
 #include <herd/cache.h>
 #include <herd/herd.h>
+#include <herd/str.h>
+#include <herd/vec.h>
 
 #include <errno.h>
 #include <stdio.h>
@@ -31,6 +33,31 @@ static bool is_even(const void *p, size_t n)
 		if (bytes[i] != bytes[0])
 			return false;
 	return true;
+}
+
+static void use_builders(bump_t *bump)
+{
+	BUMP_VEC(int) v;
+	bump_str_t s;
+	size_t length;
+
+	bump_vec_init(&v, bump);
+	bump_str_init(&s, bump);
+	for (int i = 0; i < 5000; i++) /* both are in each other's way */
+		if (bump_vec_push(&v, 7) != 0 || bump_vec_append(&v, v.data, 1) != 0 ||
+		    bump_str_putc(&s, 'a') != 0 || bump_str_printf(&s, "%d", 8) != 0 ||
+		    bump_str_puts(&s, "b") != 0)
+			check(false, "builders work");
+	const size_t n = v.len;
+	const int last = bump_vec_pop(&v);
+	const int *const numbers = bump_vec_finish(&v);
+	const char *const text = bump_str_finish(&s, &length);
+	check(n == 10000 && last == 7 && numbers != NULL && numbers[0] == 7 &&
+		      memcmp(numbers, numbers + 1, (n - 2) * sizeof(int)) == 0,
+	      "an array that grew is defined");
+	check(text != NULL && length == 15000 && strlen(text) == length &&
+		      memcmp(text, text + 3, length - 3) == 0,
+	      "a string that grew is defined");
 }
 
 static int add_up(void *ctx, const void *start, size_t used, size_t capacity)
@@ -78,6 +105,7 @@ static void use_herd(herd_t *herd)
 
 	check(bump != NULL && stream != NULL, "a member is there");
 	use_arena(bump);
+	use_builders(bump);
 	herd_put(herd, bump);
 	check(herd_local(herd) == bump, "the thread's own member is the one it put");
 	herd_local_put(herd);

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HERD_STR_H
+#define HERD_STR_H
+
+/**
+ * @file str.h
+ * A string builder in an arena: text whose length is known only when it is complete.
+ *
+ * @code
+ * char *join(bump_t *bump, const char *const *names, size_t n)
+ * {
+ *         bump_str_t s;
+ *
+ *         bump_str_init(&s, bump);
+ *         for (size_t i = 0; i < n; i++)
+ *                 if (bump_str_printf(&s, "%s%zu: %s", i > 0 ? ", " : "", i, names[i]) != 0)
+ *                         return NULL;                 // what there is goes with the arena
+ *         return bump_str_finish(&s, NULL);            // no copy
+ * }
+ * @endcode
+ *
+ * Rules that hold for all functions below:
+ *
+ * - Bytes. A string may hold any bytes, NUL included. It is NUL-terminated when it is finished, not
+ *   before; room for that NUL is kept from the first byte on.
+ * - Growth. While the string is the arena's newest allocation and the chunk has room, it grows in
+ *   place, to twice its size or to what the chunk still has. Else it moves, to twice its size at
+ *   least, or to just what is needed where there is no more: appending costs constant time a byte on
+ *   average. Where other allocations come between it moves when it grows next; the old bytes stay
+ *   allocated, unused, until the arena is reset, but pointers to them stay readable, so that a part
+ *   of the string can be appended to it, or printed into it. An empty string has no memory.
+ * - Lifetime. As any allocation. Do not use the string any more when its arena was reset, put back,
+ *   or rewound to a mark (BUMP_SCOPE() included) that was taken before the string grew last, unless
+ *   bump_str_init() comes first.
+ * - Threads. A string and its arena belong to one thread at a time: every function is MT-Unsafe
+ *   race:s race:bump.
+ * - Failure. Functions that return an int return 0 or an errno value: ENOMEM (no memory, a limit
+ *   reached, or the size overflows), EINVAL (misuse: the arena was put back, told where the string
+ *   has to grow). Then the string is as it was.
+ */
+
+#include "bump.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A string that grows. */
+typedef struct bump_str_s {
+	/** The bytes; NULL while there is no memory. */
+	char *data;
+	/** How many there are. A program may lower it, which drops the last ones; or, having written
+	 *  bytes behind them, raise it to cap at most. */
+	size_t len;
+	/** How many there is room for; one more is kept for the NUL. */
+	size_t cap;
+	/** The arena. */
+	bump_t *bump;
+} bump_str_t;
+
+/* Make room for n more bytes and a NUL, on behalf of `function`. The inlined functions' slow path. */
+HERD_API int bump_str_grow_(bump_str_t *s, size_t n, const char *function)
+	__attribute__((noinline));
+
+/** Make an empty string in the arena. Cost: no allocation; it can't fail. */
+HERD_INLINE void bump_str_init(bump_str_t *s, bump_t *bump)
+{
+	s->data = NULL;
+	s->len = 0;
+	s->cap = 0;
+	s->bump = bump;
+}
+
+/**
+ * Make room for n more bytes: that many can then be appended without a failure, and without moving.
+ * A string without memory gets room for just n, or a little more; another one at least doubles. What
+ * is between len and cap may be written to:
+ *
+ * @code
+ * while ((error = bump_str_reserve(&s, 4096)) == 0 &&
+ *        (n = read(fd, s.data + s.len, s.cap - s.len)) > 0)
+ *         s.len += (size_t)n;
+ * @endcode
+ *
+ * @return 0, ENOMEM, EINVAL.
+ */
+HERD_INLINE int bump_str_reserve(bump_str_t *s, size_t n)
+{
+	return HERD_LIKELY(n <= s->cap - s->len) ? 0 : bump_str_grow_(s, n, "bump_str_reserve");
+}
+
+/* As bump_str_append(), on behalf of `function`. */
+HERD_INLINE int bump_str_append_(bump_str_t *s, const void *bytes, size_t n, const char *function)
+{
+	/* No string is that long: so a compiler that knows n does not warn of the copy. */
+	const bool absurd = __builtin_constant_p(n) && n > SIZE_MAX / 2;
+
+	if (absurd || !HERD_LIKELY(n - 1 < s->cap - s->len)) {
+		/* Nothing at all comes here, too: then there may be no memory to copy to. */
+		const int error = n != 0 ? bump_str_grow_(s, n, function) : 0;
+
+		if (absurd || error != 0 || n == 0)
+			return error;
+	}
+	__builtin_memcpy(s->data + s->len, bytes, n);
+	s->len += n;
+	return 0;
+}
+
+/**
+ * Append n bytes, which may be a part of the string itself. `bytes` may be NULL where n is 0; then
+ * nothing happens. Cost: where there is room, a memcpy, inlined where n is a constant.
+ *
+ * @return 0, ENOMEM, EINVAL.
+ */
+HERD_INLINE int bump_str_append(bump_str_t *s, const void *bytes, size_t n)
+{
+	return bump_str_append_(s, bytes, n, "bump_str_append");
+}
+
+/** Append a C string, without its NUL. As bump_str_append(); for a literal nothing is counted. */
+HERD_INLINE int bump_str_puts(bump_str_t *s, const char *cstr)
+{
+	return bump_str_append_(s, cstr, __builtin_strlen(cstr), "bump_str_puts");
+}
+
+/**
+ * Append the byte c, converted to a char. Cost: where there is room, a comparison, a store and an
+ * increment, inlined.
+ *
+ * @return 0, ENOMEM, EINVAL.
+ */
+HERD_INLINE int bump_str_putc(bump_str_t *s, int c)
+{
+	if (!HERD_LIKELY(s->len != s->cap)) {
+		const int error = bump_str_grow_(s, 1, "bump_str_putc");
+
+		if (error != 0)
+			return error;
+	}
+	s->data[s->len++] = (char)c;
+	return 0;
+}
+
+/**
+ * Append what printf(3) would print. It is formatted straight into the string's tail, and once more
+ * only where it does not fit there.
+ *
+ * @return 0; ENOMEM, EINVAL; or what vsnprintf(3) said (EILSEQ, EOVERFLOW).
+ */
+HERD_API int bump_str_printf(bump_str_t *s, const char *format, ...) HERD_PRINTF(2, 3);
+
+/** As bump_str_printf(), with a va_list, which is left undetermined. */
+HERD_API int bump_str_vprintf(bump_str_t *s, const char *format, va_list args) HERD_PRINTF(2, 0);
+
+/**
+ * End the string: NUL-terminate it, and give what is behind the NUL back, where the string is the
+ * arena's newest allocation. Nothing is copied. The builder is empty then, has no memory, and can be
+ * used again.
+ *
+ * It never fails but for an empty string that has no memory yet: that gets its NUL's byte now.
+ *
+ * @param length  set to the length without the NUL; may be NULL
+ * @return the text; or NULL, errno is ENOMEM or EINVAL, and the builder and *length are as they were.
+ */
+HERD_API char *bump_str_finish(bump_str_t *s, size_t *length);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

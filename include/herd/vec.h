@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HERD_VEC_H
+#define HERD_VEC_H
+
+/**
+ * @file vec.h
+ * Arrays that grow in an arena.
+ *
+ * @code
+ * typedef BUMP_VEC(struct token) tokens_t;             // a type, to pass it on
+ *
+ * struct token *scan(bump_t *bump, struct input *input, size_t *count)
+ * {
+ *         tokens_t tokens;
+ *         struct token token;
+ *
+ *         bump_vec_init(&tokens, bump);
+ *         while (next_token(input, &token))
+ *                 if (bump_vec_push(&tokens, token) != 0)
+ *                         return NULL;                 // what there is goes with the arena
+ *         *count = tokens.len;
+ *         return bump_vec_finish(&tokens);             // no copy
+ * }
+ * @endcode
+ *
+ * Rules that hold for all macros below; `v` is a pointer to an array:
+ *
+ * - Types. What is pushed or appended is converted to T as an assignment would, with the compiler's
+ *   warnings and errors. T can be assigned and copied byte by byte (in C++: it is trivially
+ *   copyable), and is aligned as its type asks for. Each argument is evaluated once, before anything
+ *   changes; it may use the same array. An argument with a comma outside of parentheses is allowed
+ *   where it comes last, `bump_vec_push(&points, (struct point){1, 2})`.
+ * - Growth. While the array is the arena's newest allocation and the chunk has room, it grows in
+ *   place, to twice its size or to what the chunk still has. Else it moves, to twice its size at
+ *   least, or to just what is needed where there is no more: pushing costs constant time on average.
+ *   Where other allocations come between it moves when it grows next; the old elements stay
+ *   allocated, unused, until the arena is reset, but pointers to them stay readable, so that a part
+ *   of the array can be appended to it. An array without elements has no memory.
+ * - Lifetime. As any allocation. Do not use the array any more when its arena was reset, put back,
+ *   or rewound to a mark (BUMP_SCOPE() included) that was taken before the array grew last, unless
+ *   bump_vec_init() comes first.
+ * - Threads. An array and its arena belong to one thread at a time: MT-Unsafe race:v race:bump.
+ * - Failure. Macros that yield an int yield 0 or an errno value: ENOMEM (no memory, a limit reached,
+ *   or the size overflows), EINVAL (misuse: the arena was put back, told where the array has to
+ *   grow). Then elements, len and cap are as they were.
+ */
+
+#include "bump.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * The type of a growable array of T; its members are
+ *
+ * - `T *data`      the elements; NULL while there is no memory
+ * - `size_t len`   how many there are. A program may lower it, which drops the last ones; or, having
+ *                  written elements behind them, raise it to cap at most
+ * - `size_t cap`   how many there is room for
+ * - `bump_t *bump` the arena
+ *
+ * Each use is a type of its own, as with any struct without a tag: typedef it to pass it on. T may be
+ * incomplete where the type is named: `struct tree { BUMP_VEC(struct tree) children; };`.
+ */
+#define BUMP_VEC(...)                                                                              \
+	struct {                                                                                   \
+		__typeof__(__VA_ARGS__) *data;                                                     \
+		size_t len;                                                                        \
+		size_t cap;                                                                        \
+		bump_t *bump;                                                                      \
+	}
+
+/** Make an empty array in the arena. Cost: no allocation; it can't fail. */
+#define bump_vec_init(v, bump)                                                                     \
+	BUMP_VEC_INIT_(HERD_JOIN(bump_vec_, __COUNTER__), HERD_JOIN(bump_arena_, __COUNTER__), v,  \
+		       bump)
+
+/**
+ * Make room for n more elements: that many can then be pushed without a failure, and without moving.
+ * An array without memory gets room for just n, or a little more; another one at least doubles.
+ *
+ * @return 0, ENOMEM, EINVAL.
+ */
+#define bump_vec_reserve(v, n) BUMP_VEC_RESERVE_(HERD_JOIN(bump_vec_, __COUNTER__), v, n)
+
+/**
+ * Append one element. Cost: where there is room, a comparison, a store and an increment, inlined.
+ *
+ * @return 0, ENOMEM, EINVAL.
+ */
+#define bump_vec_push(v, ...)                                                                      \
+	BUMP_VEC_PUSH_(HERD_JOIN(bump_vec_, __COUNTER__), HERD_JOIN(bump_value_, __COUNTER__),     \
+		       HERD_JOIN(bump_error_, __COUNTER__), v, __VA_ARGS__)
+
+/**
+ * Append a copy of the n elements at `items`, a `const T *` that may point into the array itself.
+ * It may be NULL where n is 0; then nothing happens.
+ *
+ * @return 0, ENOMEM, EINVAL.
+ */
+#define bump_vec_append(v, items, n)                                                               \
+	BUMP_VEC_APPEND_(HERD_JOIN(bump_vec_, __COUNTER__), HERD_JOIN(bump_items_, __COUNTER__),   \
+			 HERD_JOIN(bump_count_, __COUNTER__), HERD_JOIN(bump_error_, __COUNTER__), \
+			 v, items, n)
+
+/**
+ * Take the last element off, and yield it. Its memory stays with the array.
+ *
+ * Misuse: the array has no element. Where the handler of misuse returns, all bytes of the result are
+ * zero.
+ */
+#define bump_vec_pop(v)                                                                            \
+	BUMP_VEC_POP_(HERD_JOIN(bump_vec_, __COUNTER__), HERD_JOIN(bump_zero_, __COUNTER__), v)
+
+/**
+ * End the array: yield its elements, a `T *`, and give what is behind them back, where the array is
+ * the arena's newest allocation. Nothing is copied. The array is empty then, has no memory, and can be
+ * used again.
+ *
+ * As every result is a distinct pointer, so is that of an array without elements: it never fails but
+ * for one that has no memory yet.
+ *
+ * @return the elements; or NULL, errno is ENOMEM or EINVAL, and the array is as it was.
+ */
+#define bump_vec_finish(v)                                                                         \
+	BUMP_VEC_FINISH_(HERD_JOIN(bump_vec_, __COUNTER__), HERD_JOIN(bump_result_, __COUNTER__), v)
+
+/* --- what the macros stand on; private --- */
+
+/* The memory of an array; or NULL, and `cap` is an errno value. */
+typedef struct bump_vec_room_s {
+	void *data;
+	size_t cap;
+} bump_vec_room_t;
+
+/*
+ * Make room for n more elements behind `len`, on behalf of `function`. All by value: so an array that
+ * is a local variable can live in registers.
+ */
+HERD_API bump_vec_room_t bump_vec_grow_(bump_t *bump, void *data, size_t len, size_t cap, size_t n,
+					size_t size, size_t align, const char *function)
+	__attribute__((noinline));
+
+/* Give back what is behind the elements. NULL: errno is set, and nothing was changed. */
+HERD_API void *bump_vec_finish_(bump_t *bump, void *data, size_t len, size_t cap, size_t size,
+				size_t align, const char *function);
+
+/* Report the misuse; returns `zero`, filled with zeros. */
+HERD_API void *bump_vec_popped_none_(void *zero, size_t size) __attribute__((cold, noinline));
+
+/* See to it that there is room for n more; `slot` is the address of v->data, which is `data`. */
+HERD_INLINE int bump_vec_room_(bump_t *bump, void *slot, void *data, size_t len, size_t *cap,
+			       size_t n, size_t size, size_t align, const char *function)
+{
+	if (HERD_LIKELY(n <= *cap - len))
+		return 0;
+
+	const bump_vec_room_t room =
+		bump_vec_grow_(bump, data, len, *cap, n, size, align, function);
+
+	if (room.data == NULL)
+		return (int)room.cap;
+	__builtin_memcpy(slot, &room.data, sizeof room.data); /* it points to another type */
+	*cap = room.cap;
+	return 0;
+}
+
+/* Copy n elements behind the `len` that there are; there is room. */
+HERD_INLINE void bump_vec_copy_(void *data, size_t *len, const void *items, size_t n, size_t size)
+{
+	/* No array is that large: so a compiler that knows n does not warn of the copy. */
+	const bool absurd = __builtin_constant_p(n) && size != 0 && n > SIZE_MAX / 2 / size;
+
+	if (n != 0 && !absurd)
+		__builtin_memcpy((char *)data + *len * size, items, n * size);
+	*len += n;
+}
+
+/* Where the element is that a pop yields. */
+HERD_INLINE void *bump_vec_popped_(void *data, size_t *len, size_t size, void *zero)
+{
+	if (HERD_LIKELY(*len != 0))
+		return (char *)data + --*len * size;
+	return bump_vec_popped_none_(zero, size);
+}
+
+/* A pointer to an array, whatever its type. */
+#ifdef __cplusplus
+#define BUMP_VEC_POINTER_ auto *const
+#define BUMP_VEC_MOVABLE_(v)                                                                       \
+	static_assert(__is_trivially_copyable(__typeof__(*v->data)),                               \
+		      "the elements of a BUMP_VEC are copied byte by byte")
+#else
+#define BUMP_VEC_POINTER_ __auto_type const
+#define BUMP_VEC_MOVABLE_(v)
+#endif
+
+#define BUMP_VEC_ALIGN_(v) HERD_ALIGNOF(__typeof__(*v->data))
+
+#define BUMP_VEC_ROOM_(v, n, function)                                                             \
+	bump_vec_room_(v->bump, &v->data, v->data, v->len, &v->cap, n, sizeof(*v->data),           \
+		       BUMP_VEC_ALIGN_(v), function)
+
+/* The names of the local variables come from outside, for these macros may be nested. */
+#define BUMP_VEC_INIT_(p, arena, v, b)                                                             \
+	(void)__extension__({                                                                      \
+		BUMP_VEC_POINTER_ p = (v);                                                         \
+		bump_t *const arena = (b);                                                         \
+		p->data = NULL;                                                                    \
+		p->len = 0;                                                                        \
+		p->cap = 0;                                                                        \
+		p->bump = arena;                                                                   \
+	})
+
+#define BUMP_VEC_RESERVE_(p, v, n)                                                                 \
+	__extension__({                                                                            \
+		BUMP_VEC_POINTER_ p = (v);                                                         \
+		BUMP_VEC_MOVABLE_(p);                                                              \
+		BUMP_VEC_ROOM_(p, n, "bump_vec_reserve");                                          \
+	})
+
+#define BUMP_VEC_PUSH_(p, value, error, v, ...)                                                    \
+	__extension__({                                                                            \
+		BUMP_VEC_POINTER_ p = (v);                                                         \
+		const __typeof__(*p->data) value = __VA_ARGS__;                                    \
+		BUMP_VEC_MOVABLE_(p);                                                              \
+		const int error = BUMP_VEC_ROOM_(p, 1, "bump_vec_push");                           \
+		if (error == 0)                                                                    \
+			p->data[p->len++] = value;                                                 \
+		error;                                                                             \
+	})
+
+#define BUMP_VEC_APPEND_(p, from, count, error, v, items, n)                                       \
+	__extension__({                                                                            \
+		BUMP_VEC_POINTER_ p = (v);                                                         \
+		const __typeof__(*p->data) *const from = (items);                                  \
+		const size_t count = (n);                                                          \
+		BUMP_VEC_MOVABLE_(p);                                                              \
+		const int error = BUMP_VEC_ROOM_(p, count, "bump_vec_append");                     \
+		if (error == 0)                                                                    \
+			bump_vec_copy_(p->data, &p->len, from, count, sizeof(*p->data));           \
+		error;                                                                             \
+	})
+
+#define BUMP_VEC_POP_(p, zero, v)                                                                  \
+	__extension__({                                                                            \
+		BUMP_VEC_POINTER_ p = (v);                                                         \
+		char zero[sizeof(*p->data)] __attribute__((aligned(BUMP_VEC_ALIGN_(p))));          \
+		*(__typeof__(p->data))bump_vec_popped_(p->data, &p->len, sizeof(*p->data), zero);  \
+	})
+
+#define BUMP_VEC_FINISH_(p, result, v)                                                             \
+	__extension__({                                                                            \
+		BUMP_VEC_POINTER_ p = (v);                                                         \
+		__typeof__(*p->data) *const result = (__typeof__(p->data))bump_vec_finish_(        \
+			p->bump, p->data, p->len, p->cap, sizeof(*p->data), BUMP_VEC_ALIGN_(p),    \
+			"bump_vec_finish");                                                        \
+		if (result != NULL) {                                                              \
+			p->data = NULL;                                                            \
+			p->len = 0;                                                                \
+			p->cap = 0;                                                                \
+		}                                                                                  \
+		result;                                                                            \
+	})
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
