@@ -72,7 +72,7 @@ static inline unsigned broken_set_free(struct member *m)
 		return member_set_free(m) == ON_FREE ? ON_FREE : ON_BUSY;
 	case LATE_WRITE:
 		former = member_set_free(m);
-		schedule_step("write", "late", &m->state);
+		schedule_step("write", "late", (uintptr_t)&m->state);
 		member_park(m);
 		return former;
 	case RELAXED:

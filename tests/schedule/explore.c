@@ -314,7 +314,7 @@ void explore_says(const char *what)
 
 /* --- what hook.h calls --- */
 
-void schedule_step(const char *what, const char *text, const volatile void *address)
+void schedule_step(const char *what, const char *text, uintptr_t address)
 {
 	const uint64_t number = me != NULL ? now.program->word(address) : 0;
 
@@ -322,7 +322,7 @@ void schedule_step(const char *what, const char *text, const volatile void *addr
 		explore_step(what, text, number);
 }
 
-void schedule_touch(const volatile void *address)
+void schedule_touch(uintptr_t address)
 {
 	const uint64_t number = me != NULL ? now.program->word(address) : 0;
 
@@ -333,7 +333,7 @@ void schedule_touch(const volatile void *address)
 /* What the number of a mutex is that the program does not know: all the same. */
 static uint64_t mutex_number(const pthread_mutex_t *mutex)
 {
-	const uint64_t number = now.program->word(mutex);
+	const uint64_t number = now.program->word((uintptr_t)mutex);
 
 	return number != 0 ? number : 1;
 }

@@ -29,7 +29,7 @@ struct program {
 	unsigned threads;
 	bool ends; /* threads end for good, in each schedule */
 	/* The number of a shared word, the same in each schedule; 0: not one. */
-	uint64_t (*word)(const volatile void *address);
+	uint64_t (*word)(uintptr_t address);
 	void (*begin)(void);
 	void (*thread)(unsigned id);
 	void (*step)(void); /* at each step, between two threads: is all well? */

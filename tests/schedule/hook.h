@@ -51,21 +51,22 @@
 #undef atomic_fetch_add_explicit
 #undef atomic_fetch_sub_explicit
 
-#define atomic_load_explicit(p, order) (schedule_step("load", #p, (p)), HOOK_LOAD(p, order))
+#define atomic_load_explicit(p, order)                                                             \
+	(schedule_step("load", #p, (uintptr_t)(p)), HOOK_LOAD(p, order))
 #define atomic_store_explicit(p, value, order)                                                     \
-	(schedule_step("store", #p, (p)), HOOK_STORE(p, value, order))
+	(schedule_step("store", #p, (uintptr_t)(p)), HOOK_STORE(p, value, order))
 #define atomic_exchange_explicit(p, value, order)                                                  \
-	(schedule_step("exchange", #p, (p)), HOOK_EXCHANGE(p, value, order))
+	(schedule_step("exchange", #p, (uintptr_t)(p)), HOOK_EXCHANGE(p, value, order))
 #define atomic_compare_exchange_strong_explicit(p, expected, value, success, failure)              \
-	(schedule_step("swap", #p, (p)), HOOK_SWAP(p, expected, value, success, failure))
+	(schedule_step("swap", #p, (uintptr_t)(p)), HOOK_SWAP(p, expected, value, success, failure))
 /* It does not fail without a reason: else a schedule would not be the same twice. */
 #define atomic_compare_exchange_weak_explicit(p, expected, value, success, failure)                \
-	(schedule_step("swap", #p, (p)),                                                           \
+	(schedule_step("swap", #p, (uintptr_t)(p)),                                                \
 	 HOOK_SWAP(p, expected, HOOK_TAG(#p, value), success, failure))
 #define atomic_fetch_add_explicit(p, n, order)                                                     \
-	(schedule_step("add", #p, (p)), HOOK_ADD(p, n, order))
+	(schedule_step("add", #p, (uintptr_t)(p)), HOOK_ADD(p, n, order))
 #define atomic_fetch_sub_explicit(p, n, order)                                                     \
-	(schedule_step("subtract", #p, (p)), HOOK_SUB(p, n, order))
+	(schedule_step("subtract", #p, (uintptr_t)(p)), HOOK_SUB(p, n, order))
 
 /* What is swapped into the portable stack's head: broken.h has another. */
 #ifndef HOOK_TAG
@@ -86,14 +87,15 @@
 #endif
 
 #undef ck_pr_load_ptr
-#define ck_pr_load_ptr(p) (schedule_step("load", #p, (p)), CK_PR_LOAD_PTR_SAFE((p)))
+#define ck_pr_load_ptr(p) (schedule_step("load", #p, (uintptr_t)(p)), CK_PR_LOAD_PTR_SAFE((p)))
 #define ck_pr_cas_ptr_value(p, expected, value, was)                                               \
-	(schedule_step("swap", #p, (p)), ck_pr_cas_ptr_value(p, expected, value, was))
+	(schedule_step("swap", #p, (uintptr_t)(p)), ck_pr_cas_ptr_value(p, expected, value, was))
 #define ck_pr_cas_ptr_2_value(p, expected, value, was)                                             \
-	(schedule_step("swap both", #p, (p)), HOOK_SWAP_2(p, expected, value, was))
+	(schedule_step("swap both", #p, (uintptr_t)(p)), HOOK_SWAP_2(p, expected, value, was))
 /* Comes in front of a pop's read of `next`, and behind a push's write of it. */
-#define ck_pr_fence_load() (schedule_step("load", "next", &schedule_next), ck_pr_fence_load())
-#define ck_pr_fence_store() (schedule_touch(&schedule_next), ck_pr_fence_store())
+#define ck_pr_fence_load()                                                                         \
+	(schedule_step("load", "next", (uintptr_t)&schedule_next), ck_pr_fence_load())
+#define ck_pr_fence_store() (schedule_touch((uintptr_t)&schedule_next), ck_pr_fence_store())
 
 /* --- mutexes --- */
 

@@ -22,22 +22,8 @@
 
 #include "schedule.h"
 
-int schedule_fault;
-
 /* How many schedules of a scenario are tried at most, to look for a fault. */
 enum { SCHEDULES_FAULT = 200000 };
-
-static const char *const fault_names[FAULTS] = {
-	[NO_GENERATION] = "NO_GENERATION",
-	[PUSH_FIRST] = "PUSH_FIRST",
-	[LOST_PUSH] = "LOST_PUSH",
-	[LATE_WRITE] = "LATE_WRITE",
-	[RELAXED] = "RELAXED",
-	[BLIND_POP] = "BLIND_POP",
-	[BLIND_CLAIM] = "BLIND_CLAIM",
-	[NO_CLAIM_ALL] = "NO_CLAIM_ALL",
-	[NO_LOCK] = "NO_LOCK",
-};
 
 static struct findings *findings; /* shared with children */
 static const char BY_ITSELF[] = "it ended with";
@@ -97,7 +83,7 @@ static void tell_problem(const struct scenario *scenario)
 	explore_schedule(findings, schedule, sizeof schedule);
 	printf("# %s: %s\n# explore again %td %s%s%s\n", scenario->name, findings->problem,
 	       scenario - scenarios, schedule, schedule_fault != RIGHT ? " " : "",
-	       schedule_fault != RIGHT ? fault_names[schedule_fault] : "");
+	       schedule_fault != RIGHT ? schedule_faults[schedule_fault] : "");
 }
 
 static void explore_all(bool is_long)
@@ -152,18 +138,14 @@ static bool fault_is_found(void)
 static void find_faults(void)
 {
 	for (schedule_fault = 1; schedule_fault < FAULTS; schedule_fault++) {
-		if (schedule_fault != RELAXED) /* no interleaving shows it */
-			verdict(fault_is_found(), "found: ", fault_names[schedule_fault]);
+		if (schedule_fault != RELAXED) /* no interleaving shows it: storm.c */
+			verdict(fault_is_found(), "found: ", schedule_faults[schedule_fault]);
 	}
 }
 
 static int again(size_t number, const char *schedule, const char *fault)
 {
-	for (int i = 1; i < FAULTS && fault != NULL; i++) {
-		if (strcmp(fault, fault_names[i]) == 0)
-			schedule_fault = i;
-	}
-	if (number >= scenarios_count || (fault != NULL && schedule_fault == RIGHT)) {
+	if (number >= scenarios_count || !schedule_commit(fault)) {
 		fprintf(stderr, "no such scenario, or fault\n");
 		return 2;
 	}
@@ -184,7 +166,8 @@ int main(int argc, char **argv)
 	if (findings == MAP_FAILED)
 		return 2;
 	if (strcmp(what, "again") == 0 && argc > 3)
-		return again(strtoul(argv[2], NULL, 10), argv[3], argc > 4 ? argv[4] : NULL);
+		return again(strtoul(argv[2], NULL, 10), argv[3],
+			     argc > 4 ? argv[4] : schedule_faults[RIGHT]);
 	if (strcmp(what, "short") == 0 || strcmp(what, "long") == 0) {
 		explore_all(what[0] == 'l');
 	} else if (strcmp(what, "faults") == 0) {

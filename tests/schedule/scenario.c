@@ -65,9 +65,10 @@ static uint64_t word_of_member(size_t flock, uintptr_t address)
 
 	for (struct member *m = members(flocks[flock].herd); m != NULL; m = m->older, count++) {
 		const size_t at = address - (uintptr_t)m;
-		const bool shared = at >= offsetof(struct member, link) ||
-				    (scenario->views && at >= offsetof(struct member, view) &&
-				     at < offsetof(struct member, view) + sizeof(struct view));
+		const bool shared =
+			at >= offsetof(struct member, link) ||
+			((scenario->kind & VIEWS) != 0 && at >= offsetof(struct member, view) &&
+			 at < offsetof(struct member, view) + sizeof(struct view));
 
 		if (at < sizeof *m && shared) {
 			found = count + 1;
@@ -77,15 +78,15 @@ static uint64_t word_of_member(size_t flock, uintptr_t address)
 	return found != 0 ? number_of(flock, count - found + 1, offset) : 0;
 }
 
-static uint64_t word(const volatile void *address)
+static uint64_t word(uintptr_t address)
 {
-	if (address == &schedule_next)
+	if (address == (uintptr_t)&schedule_next)
 		return NUMBER_NEXT;
 	for (size_t i = 0; i < flocks_count; i++) {
-		const size_t at = (uintptr_t)address - (uintptr_t)flocks[i].herd;
+		const size_t at = address - (uintptr_t)flocks[i].herd;
 
 		/* Members are listed under the lock; walks look at the list without. */
-		if (at == offsetof(struct herd_pool, newest) && !scenario->views)
+		if (at == offsetof(struct herd_pool, newest) && (scenario->kind & VIEWS) == 0)
 			return 0;
 		if (at < sizeof(struct stack)) /* a swap of both words is one of either */
 			return number_of(i, 0, 0);
@@ -93,7 +94,7 @@ static uint64_t word(const volatile void *address)
 			return number_of(i, 0, at);
 	}
 	for (size_t i = 0; i < flocks_count; i++) {
-		const uint64_t number = word_of_member(i, (uintptr_t)address);
+		const uint64_t number = word_of_member(i, address);
 
 		if (number != 0)
 			return number;
@@ -205,7 +206,7 @@ static struct seat *seat_of(struct member *m)
 
 static uint64_t number_of_seat(const struct seat *seat)
 {
-	return word(&seat->member->state) + 1;
+	return word((uintptr_t)&seat->member->state) + 1;
 }
 
 static uint64_t resets_of(const struct seat *seat)
@@ -613,7 +614,7 @@ static void flock_begin(struct flock *flock)
 	all_hands[MAIN].flock = flock;
 	if (flock->herd == NULL)
 		explore_fail("herd_new: %s", strerror(errno));
-	for (unsigned i = 0; i < scenario->members + scenario->anchor; i++)
+	for (unsigned i = 0; i < scenario->members + ((scenario->kind & ANCHOR) != 0); i++)
 		get(MAIN);
 	for (unsigned i = 0; i < scenario->members; i++)
 		put(MAIN, false);
@@ -718,7 +719,7 @@ const struct program *scenario_program(const struct scenario *of)
 
 	scenario = of;
 	herd_on_misuse(misused);
-	program.ends = of->ends;
+	program.ends = (of->kind & ENDS) != 0;
 	while (program.threads < THREADS_MOST && of->scripts[program.threads] != NULL)
 		program.threads++;
 	return &program;

@@ -23,16 +23,19 @@
 
 #include "explore.h"
 
+enum {
+	ENDS = 1,   /* threads end */
+	ANCHOR = 2, /* another member is out all the time */
+	VIEWS = 4,  /* what herd_stats() and walks look at counts as shared */
+};
+
 struct scenario {
 	const char *name;
 	unsigned members; /* idle at the beginning, in each herd */
 	const char *scripts[THREADS_MOST];
-	bool ends;   /* threads end */
-	bool anchor; /* another member is out all the time */
-	bool views;  /* what herd_stats() and walks look at counts as shared */
-	/* With how many preemptions, in a short search. */
-	unsigned preemptions;
-	unsigned most; /* ... and in a long one */
+	unsigned preemptions; /* the bound of a short search */
+	unsigned most;	      /* ... and of a long one */
+	unsigned kind;	      /* ENDS, ... */
 };
 
 extern const struct scenario scenarios[];

@@ -5,12 +5,14 @@
 /* What hook.h puts into the library calls these. explore.c defines them in one way, yield.c in another. */
 
 #include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 /* The calling thread is about to do that at that address; `text` is how the source names it. */
-void schedule_step(const char *what, const char *text, const volatile void *address);
+void schedule_step(const char *what, const char *text, uintptr_t address);
 
 /* It did something at that address, and can't be interrupted between its last step and this. */
-void schedule_touch(const volatile void *address);
+void schedule_touch(uintptr_t address);
 
 /* pthread_mutex_lock() and pthread_mutex_unlock(). */
 int schedule_lock(pthread_mutex_t *mutex, const char *text);
@@ -34,5 +36,9 @@ enum {
 	FAULTS,
 };
 extern int schedule_fault;
+extern const char *const schedule_faults[FAULTS];
+
+/* Have the fault of that name committed; false: there is none. */
+bool schedule_commit(const char *name);
 
 #endif
