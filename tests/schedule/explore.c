@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -447,12 +448,20 @@ static void run_schedule(void)
 	now.program->end();
 }
 
+/* check.h, and whoever else aborts, wrote why to stderr. */
+static void aborted(int signal_number)
+{
+	(void)signal_number;
+	explore_fail("the library aborted: an invariant does not hold");
+}
+
 static void prepare(const struct program *program, struct findings *findings)
 {
 	cpu_set_t one;
 
 	now.program = program;
 	now.findings = findings;
+	signal(SIGABRT, aborted);
 	/* On one processor, handing over costs a third. */
 	CPU_ZERO(&one);
 	CPU_SET((size_t)sched_getcpu(), &one);

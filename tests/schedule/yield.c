@@ -14,7 +14,7 @@
 
 const char schedule_next = 0;
 
-static uint64_t seed, one_in = 16;
+static uint64_t seed, one_in = 32;
 static atomic_size_t yields, steps, threads;
 
 struct thread {
@@ -40,12 +40,14 @@ static void give_way(uint64_t random)
 	atomic_fetch_add_explicit(&yields, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&steps, me.steps, memory_order_relaxed);
 	me.steps = 0;
-	if (random % 4 != 0) {
-		sched_yield();
+	if (random % 4 == 0) {
+		for (volatile uint64_t n = random / 4 % 512; n != 0; n--)
+			continue;
 		return;
 	}
-	for (volatile uint64_t n = random / 4 % 512; n != 0; n--)
-		continue;
+	/* More than once, for others may yield, too. */
+	for (uint64_t n = random / 4 % 4 + 1; n != 0; n--)
+		sched_yield();
 }
 
 static void step(void)
