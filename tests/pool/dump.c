@@ -65,7 +65,7 @@ static size_t lines(const char *begins)
 /* The n-th line that begins so must be there and contain `what`. */
 static void line_says(const char *begins, size_t n, const char *what)
 {
-	size_t length;
+	size_t length = 0;
 	const char *const at = line(begins, n, &length);
 	char copy[256];
 
@@ -293,7 +293,7 @@ static void members_that_are_out_show_as_at_their_checkout(void **state)
 	dump(pool.herd);
 	line_says("  member ", 0, "idle, 1 checkout: ");
 	line_says("  member ", 0, " in 1 chunk");
-	size_t length;
+	size_t length = 0;
 	char bar[256];
 	const char *at = line("    ", 0, &length);
 	assert_non_null(at);
