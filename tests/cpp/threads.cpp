@@ -189,6 +189,31 @@ void a_member_goes_from_thread_to_thread()
 	pool.reset();
 }
 
+/* Its former thread destroys a container while the next one allocates, not by the resource. */
+void containers_stay_behind_when_a_member_goes()
+{
+	herd::pool pool;
+	{
+		herd::member first(pool);
+		std::vector<texts> stay;
+		channel<int> started;
+
+		for (int i = 0; i < 20; i++) {
+			stay.emplace_back(first.resource());
+			fill(stay.back(), i);
+		}
+		std::thread next([&started, member = std::move(first)]() mutable {
+			started.send(1);
+			for (int i = 0; i < 20000; i++)
+				(void)member.array<int>(10);
+		});
+		started.receive();
+		stay.clear();
+		next.join();
+	}
+	pool.reset();
+}
+
 /*
  * The child has the members of threads that it does not have, and resets them: their owners are on
  * stacks that must not be touched.
@@ -235,6 +260,8 @@ int main()
 		{"containers are destroyed by others during the checkout",
 		 containers_are_destroyed_by_others_during_the_checkout},
 		{"a member goes from thread to thread", a_member_goes_from_thread_to_thread},
+		{"containers stay behind when a member goes",
+		 containers_stay_behind_when_a_member_goes},
 		{"a child frees what other threads had", a_child_frees_what_other_threads_had},
 	});
 }
