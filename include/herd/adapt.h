@@ -194,9 +194,9 @@ static inline void *bump_adapt_sized_realloc(void *ctx, void *ptr, size_t new_si
 
 /* The calling thread's arena: one variable for all files of the program, C and C++. */
 #ifdef __cplusplus
-HERD_API inline thread_local bump_t *bump_adapt_local_arena_ = NULL;
+inline thread_local bump_t *bump_adapt_local_arena_ __attribute__((visibility("default"))) = NULL;
 #else
-HERD_API _Thread_local bump_t *bump_adapt_local_arena_ __attribute__((weak));
+_Thread_local bump_t *bump_adapt_local_arena_ __attribute__((weak, visibility("default")));
 #endif
 
 /**

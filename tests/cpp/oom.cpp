@@ -126,6 +126,8 @@ void the_heap_fails_at_each_call()
 		counting_source source;
 
 		done = run(source, call);
+		if (heap_calls == 0)
+			throw tap::skipped{"valgrind has an operator new of its own"};
 	}
 	CHECK(call > 5);
 }
