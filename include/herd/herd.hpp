@@ -8,20 +8,21 @@
  * resource for the containers of std::pmr. Header only, over bump.h and herd.h.
  *
  * @code
- * struct word {
- *         std::pmr::string text;
- *         std::size_t count;
- * };
+ * using lines = std::pmr::vector<std::pmr::string>;
  *
  * herd::pool pool;                                     // for all threads
  *
- * const word *count(std::string_view text)             // called in many of them
+ * const lines *split(std::string_view text)            // called in many of them
  * {
  *         herd::member member(pool);                   // put back at the end of the function
- *         return member.make<word>(word{{text, member.resource()}, 1});
+ *         lines *all = member.make<lines>(member.resource());
+ *
+ *         for (std::size_t end; (end = text.find('\n')) != text.npos; text.remove_prefix(end + 1))
+ *                 all->emplace_back(text.substr(0, end));
+ *         return all;
  * }
  *
- * ...                                                  // run the threads, join them, use the words
+ * ...                                                  // run the threads, join them, use the lines
  * pool.reset();                                        // runs their destructors, frees them all
  * @endcode
  *
