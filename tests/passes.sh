@@ -60,7 +60,8 @@ build_pass()
 	local folder=$1 compiler=$2 again=()
 	shift 2
 	[ -f "$folder/build.ninja" ] && again=(--reconfigure)
-	CC=$compiler CXX=$(cxx_of "$compiler") meson setup "${again[@]}" "$@" "$folder" "$root" && ninja -C "$folder"
+	CC=$compiler CXX=$(cxx_of "$compiler") meson setup "${again[@]}" "$@" "$folder" "$root" &&
+		ninja -C "$folder"
 }
 
 run_pass()

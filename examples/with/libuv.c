@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Work in libuv's threads: each piece leaves its result in a herd, the event loop reads it, and when
- * all are done one reset frees them. The pool's threads never end, so each piece of work checks an
+ * Work in libuv's threads: each piece leaves its result in a herd, the event loop reads it, and one
+ * reset frees them all. The pool's threads never end, so each piece of work checks an
  * arena out for itself: that costs next to nothing.
  */
 #include <errno.h>

@@ -20,15 +20,15 @@
  * document, one script, one stream; for a library that allocates and frees without end, the arena
  * grows until it is reset, and nothing of the library may be used after that.
  *
- * | The library's functions                     | Here                         | For example |
- * |---------------------------------------------|------------------------------|-------------|
- * | (ctx, ptr, old size, new size)              | bump_adapt_realloc           | Lua, yyjson |
- * | (ctx, size), (ctx, ptr)                     | bump_adapt_alloc, _free      | zstd, brotli, yyjson |
- * | (ctx, unsigned n, unsigned size), (ctx, ptr)| bump_adapt_alloc_uint, _free | zlib |
- * | (ctx, int n, int size), (ctx, ptr)          | bump_adapt_alloc_int, _free  | bzip2 |
- * | (ctx, size_t n, size_t size), (ctx, ptr)    | bump_adapt_alloc_array, _free| liblzma |
- * | (ctx, size), (ctx, ptr, new size), (ctx, ptr)| bump_adapt_sized_...        | Duktape |
- * | malloc, calloc, realloc, free               | bump_adapt_local_...         | expat, cJSON, jansson |
+ * | The library's functions                 | Here                          | For example    |
+ * |-----------------------------------------|-------------------------------|----------------|
+ * | (ctx, ptr, old size, new size)          | bump_adapt_realloc            | Lua, yyjson    |
+ * | (ctx, size), (ctx, ptr)                 | bump_adapt_alloc, _free       | zstd, brotli   |
+ * | (ctx, unsigned, unsigned), (ctx, ptr)   | bump_adapt_alloc_uint, _free  | zlib           |
+ * | (ctx, int, int), (ctx, ptr)             | bump_adapt_alloc_int, _free   | bzip2          |
+ * | (ctx, size_t, size_t), (ctx, ptr)       | bump_adapt_alloc_array, _free | liblzma        |
+ * | (ctx, size), (ctx, ptr, new size), (ctx, ptr) | bump_adapt_sized_...    | Duktape        |
+ * | malloc, calloc, realloc, free           | bump_adapt_local_...          | expat, cJSON   |
  *
  * `ctx` is the arena, a `bump_t *`. Results are aligned for any type. A failure is NULL, with errno
  * ENOMEM. The arena must belong to the thread that calls the library.

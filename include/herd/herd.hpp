@@ -8,20 +8,21 @@
  * resource for the containers of std::pmr. Header only, over bump.h and herd.h.
  *
  * @code
- * struct word {
- *         std::pmr::string text;
- *         std::size_t count;
- * };
+ * using lines = std::pmr::vector<std::pmr::string>;
  *
  * herd::pool pool;                                     // for all threads
  *
- * const word *count(std::string_view text)             // called in many of them
+ * const lines *split(std::string_view text)            // called in many of them
  * {
  *         herd::member member(pool);                   // put back at the end of the function
- *         return member.make<word>(word{{text, member.resource()}, 1});
+ *         lines *all = member.make<lines>(member.resource());
+ *
+ *         for (std::size_t end; (end = text.find('\n')) != text.npos; text.remove_prefix(end + 1))
+ *                 all->emplace_back(text.substr(0, end));
+ *         return all;
  * }
  *
- * ...                                                  // run the threads, join them, use the words
+ * ...                                                  // run the threads, join them, use the lines
  * pool.reset();                                        // runs their destructors, frees them all
  * @endcode
  *
@@ -598,11 +599,33 @@ class owner
 		std::swap(link_, other.link_);
 	}
 
-	/* While it is closed its containers can be destroyed, and nothing else. */
-	void open_resource(bool open) noexcept
+	/*
+	 * The arena is about to be another's: from now on containers can be destroyed, and nothing
+	 * else. Returns what restore_resource() needs, if that comes to nothing. The link must be
+	 * let go of before: a moment later the other one may run the deferred function.
+	 */
+	resource_link *close_resource() noexcept
 	{
-		if (link_ != nullptr && link_->where != nullptr)
-			link_->where->open(open);
+		resource_link *const link = std::exchange(link_, nullptr);
+
+		if (link == nullptr)
+			return nullptr;
+
+		const bool is_there = link->where != nullptr;
+
+		if (is_there)
+			link->where->open(false);
+		resource_link::release(link);
+		return is_there ? link : nullptr;
+	}
+
+	void restore_resource(resource_link *link) noexcept
+	{
+		if (link != nullptr) {
+			link->known_to++;
+			link->where->open(true);
+			link_ = link;
+		}
 	}
 
 	/* The arena, which is not owned any more. */
@@ -616,7 +639,7 @@ class owner
 	/* The same, where the arena is about to be put back or destroyed. */
 	[[nodiscard]] bump_t *give_up() noexcept
 	{
-		open_resource(false);
+		(void)close_resource();
 		return let_go();
 	}
 
@@ -857,11 +880,11 @@ class pool final
 	 */
 	void adopt(arena &&from)
 	{
-		from.open_resource(false);
+		detail::resource_link *const link = from.close_resource();
 		const int error = herd_adopt(herd_, from.get());
 
 		if (error != 0)
-			from.open_resource(true);
+			from.restore_resource(link);
 		detail::check(error, "herd_adopt");
 		(void)from.let_go();
 	}

@@ -111,6 +111,21 @@ void trivial_types_take_their_size_and_no_more()
 	}
 }
 
+void others_take_one_deferred_function_more()
+{
+	herd::arena arena;
+	herd::arena other;
+
+	noted::forget();
+	for (int i = 0; i < 10; i++) {
+		arena.make<noted>(i);
+		CHECK(bump_alloc_aligned(other.get(), sizeof(noted), alignof(noted)) != nullptr);
+		CHECK(bump_defer(
+			      other.get(), [](void *) {}, nullptr) == 0);
+		CHECK(used(arena.get()) == used(other.get()));
+	}
+}
+
 template <std::size_t Align, bool Trivial> struct alignas(Align) refusing {
 	explicit refusing(bool refuse)
 	{
@@ -268,6 +283,8 @@ void arrays_have_values()
 		std::fill_n(numbers, 1000, -1);
 		arena.reset(); /* so that the next turn meets memory that was used */
 	}
+	const named_point *const both = arena.array<named_point>(10);
+	CHECK(both[0].at.x == 0 && both[9].at.y == 0);
 	point *const written = arena.array_for_overwrite<point>(10);
 	written[9] = {1, 2};
 	CHECK(arena.array_for_overwrite<std::string>(10)[9].empty());
@@ -427,6 +444,29 @@ void a_failure_leaves_the_arena_as_it_was()
 	CHECK(*arena.make<int>(3) == 3);
 }
 
+/* In arenas of all sizes, so that each allocation is the one that fails. */
+void nothing_is_constructed_whose_destructor_can_not_be_registered()
+{
+	alignas(16) static char memory[BUMP_OVERHEAD + 512];
+	bump_config_t config{};
+	int made = 0;
+
+	config.source = &herd_source_none;
+	for (std::size_t size = BUMP_OVERHEAD; size < sizeof(memory); size += 8) {
+		herd::arena arena(memory, size, config);
+
+		noted::forget();
+		noted::next = 1;
+		try {
+			arena.make<noted>(6);
+			made++;
+		} catch (const std::bad_alloc &) {
+			CHECK(noted::next == 1 && made == 0);
+		}
+	}
+	CHECK(made > 0);
+}
+
 /* Allocates in its constructor, so that its destructor's registration may find no room. */
 struct hungry {
 	explicit hungry(herd::arena &arena)
@@ -480,6 +520,7 @@ int main()
 		{"destructors run once, newest first", destructors_run_once_and_newest_first},
 		{"trivial types take their size and no more",
 		 trivial_types_take_their_size_and_no_more},
+		{"others take one deferred function more", others_take_one_deferred_function_more},
 		{"a constructor that throws gives the memory back",
 		 a_constructor_that_throws_gives_the_memory_back},
 		{"a destructor is registered whatever the least alignment",
@@ -500,6 +541,8 @@ int main()
 		{"any alignment is kept", any_alignment_is_kept},
 		{"text keeps its NULs", text_keeps_its_nuls},
 		{"a failure leaves the arena as it was", a_failure_leaves_the_arena_as_it_was},
+		{"nothing is constructed whose destructor can't be registered",
+		 nothing_is_constructed_whose_destructor_can_not_be_registered},
 		{"an object is destroyed where its destructor can't be registered",
 		 an_object_is_destroyed_where_its_destructor_can_not_be_registered},
 	});

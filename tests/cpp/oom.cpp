@@ -16,7 +16,7 @@ namespace
 std::size_t heap_calls;
 std::size_t heap_fails_at = SIZE_MAX;
 
-void *from_heap(std::size_t size)
+[[maybe_unused]] void *from_heap(std::size_t size)
 {
 	if (++heap_calls >= heap_fails_at)
 		throw std::bad_alloc();
@@ -126,12 +126,22 @@ void the_heap_fails_at_each_call()
 		counting_source source;
 
 		done = run(source, call);
+		if (heap_calls == 0)
+			throw tap::skipped{"operator new is the tool's that watches the process"};
 	}
 	CHECK(call > 5);
 }
 
 } // namespace
 
+/* Thread sanitizer has them in clang's own library, which is linked first. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define HAS_NO_OPERATOR_NEW 1
+#endif
+#endif
+
+#ifndef HAS_NO_OPERATOR_NEW
 void *operator new(std::size_t size)
 {
 	return from_heap(size);
@@ -146,6 +156,8 @@ void operator delete(void *memory, std::size_t) noexcept
 {
 	std::free(memory);
 }
+
+#endif
 
 int main()
 {

@@ -20,6 +20,11 @@ struct failure {
 	int line;
 };
 
+/* Thrown by a test that can't be run here. */
+struct skipped {
+	const char *reason;
+};
+
 struct test {
 	const char *name;
 	void (*run)();
@@ -31,10 +36,14 @@ inline void check(bool holds, const char *what, const char *file, int line)
 		throw failure{what, file, line};
 }
 
-inline bool passes(const test &test)
+/* Sets `why_not` where the test was skipped. */
+inline bool passes(const test &test, const char *&why_not)
 {
 	try {
 		test.run();
+		return true;
+	} catch (const skipped &skip) {
+		why_not = skip.reason;
 		return true;
 	} catch (const failure &failed) {
 		std::printf("# %s:%d: %s\n", failed.file, failed.line, failed.what);
@@ -52,10 +61,13 @@ inline int run(std::initializer_list<test> tests)
 
 	std::printf("1..%zu\n", tests.size());
 	for (const test &test : tests) {
-		const bool passed = passes(test);
+		const char *why_not = nullptr;
+		const bool passed = passes(test, why_not);
 
 		failed += !passed;
-		std::printf("%sok %d - %s\n", passed ? "" : "not ", ++number, test.name);
+		std::printf("%sok %d - %s%s%s\n", passed ? "" : "not ", ++number, test.name,
+			    why_not != nullptr ? " # SKIP " : "",
+			    why_not != nullptr ? why_not : "");
 		std::fflush(stdout);
 	}
 	return failed != 0;

@@ -6,6 +6,7 @@
 
 #include "support.hpp"
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -189,6 +190,53 @@ void a_member_goes_from_thread_to_thread()
 	pool.reset();
 }
 
+/* Its former thread destroys a container while the next one allocates, not by the resource. */
+void containers_stay_behind_when_a_member_goes()
+{
+	herd::pool pool;
+	{
+		herd::member first(pool);
+		std::vector<texts> stay;
+		channel<int> started;
+
+		for (int i = 0; i < 20; i++) {
+			stay.emplace_back(first.resource());
+			fill(stay.back(), i);
+		}
+		std::thread next([&started, member = std::move(first)]() mutable {
+			started.send(1);
+			for (int i = 0; i < 20000; i++)
+				(void)member.array<int>(10);
+		});
+		started.receive();
+		stay.clear();
+		next.join();
+	}
+	pool.reset();
+}
+
+/* What a pool took over, any thread may free at once. */
+void arenas_are_taken_over_while_the_pool_is_reset()
+{
+	herd::pool pool;
+	std::atomic<bool> done = false;
+	std::thread resetting([&] {
+		while (!done)
+			pool.reset();
+	});
+
+	for (int i = 0; i < 200; i++) {
+		herd::arena arena;
+
+		arena.make<texts>(3, "a text that is too long for the string itself",
+				  arena.resource());
+		pool.adopt(std::move(arena));
+	}
+	done = true;
+	resetting.join();
+	pool.reset();
+}
+
 /*
  * The child has the members of threads that it does not have, and resets them: their owners are on
  * stacks that must not be touched.
@@ -235,6 +283,10 @@ int main()
 		{"containers are destroyed by others during the checkout",
 		 containers_are_destroyed_by_others_during_the_checkout},
 		{"a member goes from thread to thread", a_member_goes_from_thread_to_thread},
+		{"containers stay behind when a member goes",
+		 containers_stay_behind_when_a_member_goes},
+		{"arenas are taken over while the pool is reset",
+		 arenas_are_taken_over_while_the_pool_is_reset},
 		{"a child frees what other threads had", a_child_frees_what_other_threads_had},
 	});
 }
