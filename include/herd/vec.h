@@ -82,7 +82,9 @@ extern "C" {
  *
  * @return 0, ENOMEM, EINVAL.
  */
-#define bump_vec_reserve(v, n) BUMP_VEC_RESERVE_(HERD_JOIN(bump_vec_, __COUNTER__), v, n)
+#define bump_vec_reserve(v, n)                                                                     \
+	BUMP_VEC_RESERVE_(HERD_JOIN(bump_vec_, __COUNTER__), HERD_JOIN(bump_count_, __COUNTER__),  \
+			  v, n)
 
 /**
  * Append one element. Cost: where there is room, a comparison, a store and an increment, inlined.
@@ -213,11 +215,12 @@ HERD_INLINE void *bump_vec_popped_(void *data, size_t *len, size_t size, void *z
 		p->bump = arena;                                                                   \
 	})
 
-#define BUMP_VEC_RESERVE_(p, v, n)                                                                 \
+#define BUMP_VEC_RESERVE_(p, count, v, n)                                                          \
 	__extension__({                                                                            \
 		BUMP_VEC_POINTER_ p = (v);                                                         \
+		const size_t count = (n);                                                          \
 		BUMP_VEC_MOVABLE_(p);                                                              \
-		BUMP_VEC_ROOM_(p, n, "bump_vec_reserve");                                          \
+		BUMP_VEC_ROOM_(p, count, "bump_vec_reserve");                                      \
 	})
 
 #define BUMP_VEC_PUSH_(p, value, error, v, ...)                                                    \

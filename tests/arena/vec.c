@@ -260,6 +260,18 @@ static void arguments_may_use_the_same_array(void **state)
 	assert_int_equal(v.len, 11);
 	assert_int_equal(v.data[9], 5);
 	assert_int_equal(v.data[10], 0);
+	/* They are done before the call looks at the array, which each time moves here. */
+	for (size_t i = 0; i < 100; i++) {
+		const size_t len = v.len;
+		const int items[] = {1, 2};
+		assert_non_null(bump_alloc(f->bump, 1));
+		assert_int_equal(bump_vec_reserve(&v, (size_t)bump_vec_append(&v, items, 2) + 50),
+				 0);
+		assert_true(v.cap - v.len >= 50);
+		assert_int_equal(bump_vec_append(&v, items, 2 + (size_t)bump_vec_push(&v, 0)), 0);
+		assert_int_equal(v.len, len + 5);
+		assert_int_equal(v.data[len + 4], 2);
+	}
 }
 
 /* --- growth --- */
