@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Samples the programs of bench/builder in turns, each sample a process of its own, and prints a table.
+ * Samples the programs of bench/builder in turns, each sample a process of its own, and prints a
+ * table.
  *
- *	builders [--quick] FOLDER [FILE]     FOLDER holds the programs, those that there are; writes all
- *	                                     samples to FILE
+ *	builders [--quick] FOLDER [FILE]     FOLDER holds the programs, those that there are; writes
+ *	                                     all samples to FILE
  */
 #define _GNU_SOURCE 1
 
@@ -53,7 +54,7 @@ static void find_peers(const char *folder)
 
 static void print_table(const struct plan *plan)
 {
-	printf("Processor time in ns, medians of %d samples (least-greatest); with all that is freed\n\n",
+	printf("Processor time in ns, medians of %d samples (least-greatest); freeing included\n\n",
 	       plan->samples);
 	printf("| each |");
 	for (size_t i = 0; i < column_count; i++)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reads a table of comma-separated values (RFC 4180: the first line names the columns, cells may be
- * quoted) and prints it as JSON. Nothing is known beforehand: not how long the file is, nor how many
- * lines, nor how many cells in a line, nor how long a cell. All of these grow in an arena, where they
- * are finished without a copy and freed at once.
+ * quoted) and prints it as JSON. Nothing is known beforehand: not how long the file is, nor how
+ * many lines, nor how many cells in a line, nor how long a cell. All of these grow in an arena,
+ * where they are finished without a copy and freed at once.
  *
- * Usage: csv_to_json [FILE...], `-` is the standard input; without a file it converts a table of its
- * own, and checks the result.
+ * Usage: csv_to_json [FILE...], `-` is the standard input; without a file it converts a table of
+ * its own, and checks the result.
  */
 #include <errno.h>
 #include <stdio.h>

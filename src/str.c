@@ -40,8 +40,8 @@ int bump_str_grow_(bump_str_t *s, size_t n, const char *function)
 
 /*
  * Where text may be printed that is to follow the string, and how much of it. That is more than the
- * string's own room where it is the newest allocation, or has no memory yet: then all that the chunk
- * has left is free. While someone watches memory, what is free must not be written to.
+ * string's own room where it is the newest allocation, or has no memory yet: then all that the
+ * chunk has left is free. While someone watches memory, what is free must not be written to.
  */
 static char *tail(const bump_str_t *s, size_t *room)
 {

@@ -55,9 +55,28 @@ static size_t reach(const struct arena *a, const char *data)
 	return num_sub((size_t)(end - data), a->red_zone);
 }
 
+/*
+ * What arena_resize() does in the usual case: the array ends at the position, no large request came
+ * after it, the chunk has all that is wanted, and nobody watches memory.
+ */
+static bool extend_at_once(struct arena *a, char *data, size_t cap, const struct wish *wish)
+{
+	const size_t bytes = num_mul(wish->want, wish->size);
+
+	if (a->own != NULL || arena_watched(a) ||
+	    data + arena_footprint(a, cap * wish->size) != arena_pos(a) ||
+	    bytes > (size_t)(a->end - data))
+		return false;
+	arena_set_pos(a, data + num_up(bytes, 8));
+	return true;
+}
+
 /* Grow in place: there all that is left will do, if it is enough. The room, or 0. */
 static size_t extend(struct arena *a, char *data, size_t cap, const struct wish *wish)
 {
+	if (HERD_LIKELY(extend_at_once(a, data, cap, wish)))
+		return wish->want;
+
 	const size_t room = fitting(wish, reach(a, data));
 
 	return room != 0 && arena_resize(a, data, cap * wish->size, room * wish->size) ? room : 0;
@@ -107,13 +126,13 @@ static size_t move(struct arena *a, char **data, size_t len, const struct wish *
 }
 
 /*
- * The room that an array wants that has to grow, in elements. At first 4, if that is little; a string,
- * 32 bytes.
+ * The room that an array wants that has to grow, in elements. At first 4, if that is little; a
+ * string, 32 bytes.
  *
- * Then twice its room, and half a cache line. Powers of two would leave arrays that grow in turns at
- * distances that are powers of two, too: the lines that they write to would share a set of the cache
- * (64 arrays of ints, a push: 8.3 ns; so 0.6). Not more than that, for twice a chunk's capacity is to
- * fit in the next chunk, which is twice as large but for the header.
+ * Then twice its room, and half a cache line. Powers of two would leave arrays that grow in turns
+ * at distances that are powers of two, too: the lines that they write to would share a set of the
+ * cache (64 arrays of ints, a push: 8.3 ns; so 0.6). Not more than that, for twice a chunk's
+ * capacity is to fit in the next chunk, which is twice as large but for the header.
  */
 static size_t wanted(size_t cap, size_t size)
 {
@@ -131,13 +150,13 @@ bump_vec_room_t vec_grow(bump_t *bump, void *data, size_t len, size_t cap, size_
 	if (!arena_usable(a, function))
 		return (bump_vec_room_t){NULL, EINVAL};
 
-	struct wish wish = {num_add(len, n), 0, num_max(size, 1),
-			    align}; /* 0: GNU C's empty struct */
+	size = num_max(size, 1); /* GNU C has empty structs */
+	const size_t need = num_add(len, n);
+	const size_t want = num_max(need, wanted(cap, size));
+	/* Of bytes the arena gives a multiple of 8 anyway. */
+	const struct wish wish = {need, size == 1 ? num_up(want, 8) : want, size, align};
 	size_t room;
 
-	wish.want = num_max(wish.need, wanted(cap, wish.size));
-	if (size == 1)
-		wish.want = num_up(wish.want, 8); /* the arena would, too */
 	room = memory != NULL ? extend(a, memory, cap, &wish) : start(a, &memory, &wish);
 	if (room == 0)
 		room = move(a, &memory, len, &wish, function);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * std::pmr::string and vector over a monotonic_buffer_resource, which is given all the memory that a
- * phase needs at its start and never asks for more. What is finished is kept by moving it.
+ * std::pmr::string and vector over a monotonic_buffer_resource, which is given all the memory that
+ * a phase needs at its start and never asks for more. What is finished is kept by moving it.
  */
 #include <cstdarg>
 #include <memory_resource>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Strings and arrays whose size is not known beforehand, built with one peer: PEER_H names its header.
- * This file is C and C++.
+ * Strings and arrays whose size is not known beforehand, built with one peer: PEER_H names its
+ * header. This file is C and C++.
  *
  *	builder_PEER TASK MILLISECONDS      one sample: processor time in ns an item
  *
- * A phase builds what its task says, keeps all of it until its end, and frees it at once; that is part
- * of the time. Two phases come before the clock starts. A peer is:
+ * A phase builds what its task says, keeps all of it until its end, and frees it at once; that is
+ * part of the time. Two phases come before the clock starts. A peer is:
  *
  *	str_t		str_init(), str_putc(), str_puts() of a literal, str_printf(), str_finish()
  *	ints_t		ints_init(), ints_push(), ints_finish()
@@ -40,7 +40,7 @@ static inline void use(const void *p)
 
 #include PEER_H
 
-/* --- the tasks; each returns its number of items ------------------------------------------------ */
+/* --- the tasks; each returns its number of items ---------------------------------------------- */
 
 static size_t task_putc(void)
 {

@@ -25,10 +25,11 @@
  *   before; room for that NUL is kept from the first byte on.
  * - Growth. While the string is the arena's newest allocation and the chunk has room, it grows in
  *   place, to twice its size or to what the chunk still has. Else it moves, to twice its size at
- *   least, or to just what is needed where there is no more: appending costs constant time a byte on
- *   average. Where other allocations come between it moves when it grows next; the old bytes stay
- *   allocated, unused, until the arena is reset, but pointers to them stay readable, so that a part
- *   of the string can be appended to it, or printed into it. An empty string has no memory.
+ *   least, or to just what is needed where there is no more: appending costs constant time a byte
+ *   on average. Where other allocations come between it moves when it grows next; the old bytes
+ *   stay allocated, unused, until the arena is reset, but pointers to them stay readable, so that a
+ *   part of the string can be appended to it, or printed into it. Before its first byte a string
+ *   has no memory.
  * - Lifetime. As any allocation. Do not use the string any more when its arena was reset, put back,
  *   or rewound to a mark (BUMP_SCOPE() included) that was taken before the string grew last, unless
  *   bump_str_init() comes first.
@@ -49,8 +50,8 @@ extern "C" {
 typedef struct bump_str_s {
 	/** The bytes; NULL while there is no memory. */
 	char *data;
-	/** How many there are. A program may lower it, which drops the last ones; or, having written
-	 *  bytes behind them, raise it to cap at most. */
+	/** How many there are. A program may lower it, which drops the last ones; or, having
+	 *  written bytes behind them, raise it to cap at most. */
 	size_t len;
 	/** How many there is room for; one more is kept for the NUL. */
 	size_t cap;
@@ -58,7 +59,7 @@ typedef struct bump_str_s {
 	bump_t *bump;
 } bump_str_t;
 
-/* Make room for n more bytes and a NUL, on behalf of `function`. The inlined functions' slow path. */
+/* The inlined functions' slow path: room for n more bytes and a NUL, on behalf of `function`. */
 HERD_API int bump_str_grow_(bump_str_t *s, size_t n, const char *function)
 	__attribute__((noinline));
 
@@ -73,8 +74,8 @@ HERD_INLINE void bump_str_init(bump_str_t *s, bump_t *bump)
 
 /**
  * Make room for n more bytes: that many can then be appended without a failure, and without moving.
- * A string without memory gets room for just n, or a little more; another one at least doubles. What
- * is between len and cap may be written to:
+ * A string without memory gets room for just n, or a little more; another one grows as it does
+ * where bytes are appended. What is between len and cap may be written to:
  *
  * @code
  * while ((error = bump_str_reserve(&s, 4096)) == 0 &&
@@ -155,13 +156,14 @@ HERD_API int bump_str_vprintf(bump_str_t *s, const char *format, va_list args) H
 
 /**
  * End the string: NUL-terminate it, and give what is behind the NUL back, where the string is the
- * arena's newest allocation. Nothing is copied. The builder is empty then, has no memory, and can be
- * used again.
+ * arena's newest allocation. Nothing is copied. The builder is empty then, has no memory, and can
+ * be used again.
  *
  * It never fails but for an empty string that has no memory yet: that gets its NUL's byte now.
  *
  * @param length  set to the length without the NUL; may be NULL
- * @return the text; or NULL, errno is ENOMEM or EINVAL, and the builder and *length are as they were.
+ * @return the text; or NULL, errno is ENOMEM or EINVAL, and the builder and *length are as they
+ * were.
  */
 HERD_API char *bump_str_finish(bump_str_t *s, size_t *length);
 

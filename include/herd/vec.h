@@ -27,22 +27,22 @@
  *
  * - Types. What is pushed or appended is converted to T as an assignment would, with the compiler's
  *   warnings and errors. T can be assigned and copied byte by byte (in C++: it is trivially
- *   copyable), and is aligned as its type asks for. Each argument is evaluated once, before anything
- *   changes; it may use the same array. An argument with a comma outside of parentheses is allowed
- *   where it comes last, `bump_vec_push(&points, (struct point){1, 2})`.
+ *   copyable), and is aligned as its type asks for. Each argument is evaluated once, before
+ *   anything changes; it may use the same array. An argument with a comma outside of parentheses is
+ *   allowed where it comes last, `bump_vec_push(&points, (struct point){1, 2})`.
  * - Growth. While the array is the arena's newest allocation and the chunk has room, it grows in
  *   place, to twice its size or to what the chunk still has. Else it moves, to twice its size at
- *   least, or to just what is needed where there is no more: pushing costs constant time on average.
- *   Where other allocations come between it moves when it grows next; the old elements stay
- *   allocated, unused, until the arena is reset, but pointers to them stay readable, so that a part
- *   of the array can be appended to it. An array without elements has no memory.
+ *   least, or to just what is needed where there is no more: pushing costs constant time on
+ *   average. Where other allocations come between it moves when it grows next; the old elements
+ *   stay allocated, unused, until the arena is reset, but pointers to them stay readable, so that a
+ *   part of the array can be appended to it. Before its first element an array has no memory.
  * - Lifetime. As any allocation. Do not use the array any more when its arena was reset, put back,
  *   or rewound to a mark (BUMP_SCOPE() included) that was taken before the array grew last, unless
  *   bump_vec_init() comes first.
  * - Threads. An array and its arena belong to one thread at a time: MT-Unsafe race:v race:bump.
- * - Failure. Macros that yield an int yield 0 or an errno value: ENOMEM (no memory, a limit reached,
- *   or the size overflows), EINVAL (misuse: the arena was put back, told where the array has to
- *   grow). Then elements, len and cap are as they were.
+ * - Failure. Macros that yield an int yield 0 or an errno value: ENOMEM (no memory, a limit
+ *   reached, or the size overflows), EINVAL (misuse: the arena was put back, told where the array
+ *   has to grow). Then elements, len and cap are as they were.
  */
 
 #include "bump.h"
@@ -55,13 +55,13 @@ extern "C" {
  * The type of a growable array of T; its members are
  *
  * - `T *data`      the elements; NULL while there is no memory
- * - `size_t len`   how many there are. A program may lower it, which drops the last ones; or, having
- *                  written elements behind them, raise it to cap at most
+ * - `size_t len`   how many there are. A program may lower it, which drops the last ones; or,
+ *                  having written elements behind them, raise it to cap at most
  * - `size_t cap`   how many there is room for
  * - `bump_t *bump` the arena
  *
- * Each use is a type of its own, as with any struct without a tag: typedef it to pass it on. T may be
- * incomplete where the type is named: `struct tree { BUMP_VEC(struct tree) children; };`.
+ * Each use is a type of its own, as with any struct without a tag: typedef it to pass it on. T may
+ * be incomplete where the type is named: `struct tree { BUMP_VEC(struct tree) children; };`.
  */
 #define BUMP_VEC(...)                                                                              \
 	struct {                                                                                   \
@@ -77,12 +77,15 @@ extern "C" {
 		       bump)
 
 /**
- * Make room for n more elements: that many can then be pushed without a failure, and without moving.
- * An array without memory gets room for just n, or a little more; another one at least doubles.
+ * Make room for n more elements: that many can then be pushed without a failure, and without
+ * moving. An array without memory gets room for just n, or a little more; another one grows as it
+ * does where elements are pushed.
  *
  * @return 0, ENOMEM, EINVAL.
  */
-#define bump_vec_reserve(v, n) BUMP_VEC_RESERVE_(HERD_JOIN(bump_vec_, __COUNTER__), v, n)
+#define bump_vec_reserve(v, n)                                                                     \
+	BUMP_VEC_RESERVE_(HERD_JOIN(bump_vec_, __COUNTER__), HERD_JOIN(bump_count_, __COUNTER__),  \
+			  v, n)
 
 /**
  * Append one element. Cost: where there is room, a comparison, a store and an increment, inlined.
@@ -107,19 +110,19 @@ extern "C" {
 /**
  * Take the last element off, and yield it. Its memory stays with the array.
  *
- * Misuse: the array has no element. Where the handler of misuse returns, all bytes of the result are
- * zero.
+ * Misuse: the array has no element. Where the handler of misuse returns, all bytes of the result
+ * are zero.
  */
 #define bump_vec_pop(v)                                                                            \
 	BUMP_VEC_POP_(HERD_JOIN(bump_vec_, __COUNTER__), HERD_JOIN(bump_zero_, __COUNTER__), v)
 
 /**
  * End the array: yield its elements, a `T *`, and give what is behind them back, where the array is
- * the arena's newest allocation. Nothing is copied. The array is empty then, has no memory, and can be
- * used again.
+ * the arena's newest allocation. Nothing is copied. The array is empty then, has no memory, and can
+ * be used again.
  *
- * As every result is a distinct pointer, so is that of an array without elements: it never fails but
- * for one that has no memory yet.
+ * As every result is a distinct pointer, so is that of an array without elements: it never fails
+ * but for one that has no memory yet.
  *
  * @return the elements; or NULL, errno is ENOMEM or EINVAL, and the array is as it was.
  */
@@ -135,8 +138,8 @@ typedef struct bump_vec_room_s {
 } bump_vec_room_t;
 
 /*
- * Make room for n more elements behind `len`, on behalf of `function`. All by value: so an array that
- * is a local variable can live in registers.
+ * Make room for n more elements behind `len`, on behalf of `function`. All by value: so an array
+ * that is a local variable can live in registers.
  */
 HERD_API bump_vec_room_t bump_vec_grow_(bump_t *bump, void *data, size_t len, size_t cap, size_t n,
 					size_t size, size_t align, const char *function)
@@ -213,11 +216,12 @@ HERD_INLINE void *bump_vec_popped_(void *data, size_t *len, size_t size, void *z
 		p->bump = arena;                                                                   \
 	})
 
-#define BUMP_VEC_RESERVE_(p, v, n)                                                                 \
+#define BUMP_VEC_RESERVE_(p, count, v, n)                                                          \
 	__extension__({                                                                            \
 		BUMP_VEC_POINTER_ p = (v);                                                         \
+		const size_t count = (n);                                                          \
 		BUMP_VEC_MOVABLE_(p);                                                              \
-		BUMP_VEC_ROOM_(p, n, "bump_vec_reserve");                                          \
+		BUMP_VEC_ROOM_(p, count, "bump_vec_reserve");                                      \
 	})
 
 #define BUMP_VEC_PUSH_(p, value, error, v, ...)                                                    \

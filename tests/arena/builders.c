@@ -204,7 +204,7 @@ static void verify_all(void)
 	}
 }
 
-/* Whether a step succeeded; if not, it failed for lack of memory, told once, and changed nothing. */
+/* Whether a step succeeded; else it failed for lack of memory, told once, and changed nothing. */
 static bool succeeded(struct builder *b, const struct look *before, int error)
 {
 	const struct look now = b->kind->look(b->object);
