@@ -52,21 +52,22 @@
 #undef atomic_fetch_sub_explicit
 
 #define atomic_load_explicit(p, order)                                                             \
-	(schedule_step("load", #p, (uintptr_t)(p)), HOOK_LOAD(p, order))
+	(schedule_step("load", #p, (uintptr_t)(p)), HOOK_LOAD(p, (int)(order)))
 #define atomic_store_explicit(p, value, order)                                                     \
-	(schedule_step("store", #p, (uintptr_t)(p)), HOOK_STORE(p, value, order))
+	(schedule_step("store", #p, (uintptr_t)(p)), HOOK_STORE(p, value, (int)(order)))
 #define atomic_exchange_explicit(p, value, order)                                                  \
-	(schedule_step("exchange", #p, (uintptr_t)(p)), HOOK_EXCHANGE(p, value, order))
+	(schedule_step("exchange", #p, (uintptr_t)(p)), HOOK_EXCHANGE(p, value, (int)(order)))
 #define atomic_compare_exchange_strong_explicit(p, expected, value, success, failure)              \
-	(schedule_step("swap", #p, (uintptr_t)(p)), HOOK_SWAP(p, expected, value, success, failure))
+	(schedule_step("swap", #p, (uintptr_t)(p)),                                                \
+	 HOOK_SWAP(p, expected, value, (int)(success), (int)(failure)))
 /* It does not fail without a reason: else a schedule would not be the same twice. */
 #define atomic_compare_exchange_weak_explicit(p, expected, value, success, failure)                \
 	(schedule_step("swap", #p, (uintptr_t)(p)),                                                \
-	 HOOK_SWAP(p, expected, HOOK_TAG(#p, value), success, failure))
+	 HOOK_SWAP(p, expected, HOOK_TAG(#p, value), (int)(success), (int)(failure)))
 #define atomic_fetch_add_explicit(p, n, order)                                                     \
-	(schedule_step("add", #p, (uintptr_t)(p)), HOOK_ADD(p, n, order))
+	(schedule_step("add", #p, (uintptr_t)(p)), HOOK_ADD(p, n, (int)(order)))
 #define atomic_fetch_sub_explicit(p, n, order)                                                     \
-	(schedule_step("subtract", #p, (uintptr_t)(p)), HOOK_SUB(p, n, order))
+	(schedule_step("subtract", #p, (uintptr_t)(p)), HOOK_SUB(p, n, (int)(order)))
 
 /* What is swapped into the portable stack's head: broken.h has another. */
 #ifndef HOOK_TAG

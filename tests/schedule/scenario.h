@@ -8,7 +8,8 @@
  *
  *	g get		t try_get	p put the one had first		q ... last
  *	d discard	R reset		T trim	W warm	D destroy, which must be refused
- *	A absorb the second herd into the first		2 from here on, use the second herd
+ *	A absorb the second herd into the first, B the first into the second
+ *	2 use the second herd from here on
  *	L herd_local	l herd_local_put	C recall	s statistics, and a walk
  *	h hand one over to whoever takes it	k take one over, if there is one
  *	.  tell		,  wait until told
