@@ -5,13 +5,14 @@
 /*
  * A systematic search of schedules (CHESS: Musuvathi and Qadeer, Iterative Context Bounding for
  * Systematic Testing of Multithreaded Programs, PLDI 2007). The threads are real ones, of which one
- * runs at a time. Before each step on a word that they share (hook.h) one of those that can go on is
- * chosen; depth first, all choices are tried that take the processor from a thread which could have
- * gone on at most `preemptions` times. A thread that waits for a mutex can't go on, so no schedule
- * hangs, and one in which nobody can go on is reported.
+ * runs at a time. Before each step on a word that they share (hook.h) one of those that can go on
+ * is chosen; depth first, all choices are tried that take the processor from a thread which could
+ * have gone on at most `preemptions` times. A thread that waits for a mutex can't go on, so no
+ * schedule hangs, and one in which nobody can go on is reported.
  *
  * Two prefixes of schedules in which the same steps happened before the same others have led to the
- * same state. What follows such a state is searched once (unless more preemptions are left than then).
+ * same state. What follows such a state is searched once (unless more preemptions are left than
+ * then).
  *
  * What is searched are interleavings: that a weaker machine shows a step late is not seen.
  */
@@ -51,8 +52,8 @@ struct findings {
 void explore_schedule(const struct findings *findings, char *text, size_t size);
 
 /*
- * With at most 0, 1, ... `preemptions` preemptions, or until there were `schedules`. The process ends
- * when a problem is found, so do it in one of its own.
+ * With at most 0, 1, ... `preemptions` preemptions, or until there were `schedules`. The process
+ * ends when a problem is found, so do it in one of its own.
  */
 void explore(const struct program *program, unsigned preemptions, size_t schedules,
 	     struct findings *findings);

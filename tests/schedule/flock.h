@@ -3,8 +3,8 @@
 #define HERD_TESTS_SCHEDULE_FLOCK_H
 
 /*
- * The herds of a scenario, as the explorer sees them: the numbers of their shared words, their stacks,
- * and a source that counts.
+ * The herds of a scenario, as the explorer sees them: the numbers of their shared words, their
+ * stacks, and a source that counts.
  */
 
 #include "explore.h"

@@ -4,9 +4,9 @@
 
 /*
  * Included with -include in front of each source file of the library, which stays as it is: what it
- * does to memory that threads share (C11's atomic operations, Concurrency Kit's primitives, mutexes)
- * is preceded by a call of schedule_step(). Who links the library says what that does: explore.c
- * decides there which thread goes on, yield.c now and then yields.
+ * does to memory that threads share (C11's atomic operations, Concurrency Kit's primitives,
+ * mutexes) is preceded by a call of schedule_step(). Who links the library says what that does:
+ * explore.c decides there which thread goes on, yield.c now and then yields.
  */
 
 #include <pthread.h>

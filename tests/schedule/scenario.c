@@ -140,6 +140,7 @@ static void take_seat(size_t id, bump_t *bump)
 	if (seat->holder != 0)
 		explore_fail("%c gets a member that %c holds", name_of(id),
 			     name_of(seat->holder - 1));
+	explore_touch(NUMBER_WANTED); /* for seize() */
 	seat->holder = (unsigned)id + 1;
 	seat->since = ++events;
 	look_anew(seat);
