@@ -40,6 +40,7 @@ struct program {
 /* What came of it. Shared with the parent of the process that explores, even if that crashes. */
 struct findings {
 	size_t schedules, steps, states;
+	size_t outcomes;      /* states in which all threads are done */
 	size_t longest;	      /* steps of the longest schedule */
 	unsigned preemptions; /* the bound when it ended */
 	bool complete;	      /* every schedule within the bounds was tried */
@@ -52,10 +53,11 @@ struct findings {
 void explore_schedule(const struct findings *findings, char *text, size_t size);
 
 /*
- * With at most 0, 1, ... `preemptions` preemptions, or until there were `schedules`. The process
- * ends when a problem is found, so do it in one of its own.
+ * With at most 0, 1, ... `preemptions` preemptions, or until there were `schedules`. With `repeats`
+ * what follows a state is searched again each time that it is met; the outcomes must be the same.
+ * The process ends when a problem is found, so do it in one of its own.
  */
-void explore(const struct program *program, unsigned preemptions, size_t schedules,
+void explore(const struct program *program, unsigned preemptions, size_t schedules, bool repeats,
 	     struct findings *findings);
 
 /* One schedule, given as text; with `trace` each step is printed. */

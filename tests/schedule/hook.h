@@ -43,6 +43,7 @@
 #define HOOK_SUB __atomic_fetch_sub
 #endif
 
+/* The library uses others, too, but only around fork(2). */
 #undef atomic_load_explicit
 #undef atomic_store_explicit
 #undef atomic_exchange_explicit
