@@ -49,7 +49,8 @@ static struct {
 	uint8_t left[STEPS_MOST]; /* at each step, a bit for each thread still to be tried */
 	size_t given;		  /* the first choices are not up to us any more */
 	unsigned bound, preemptions;
-	bool known; /* what follows was searched before */
+	bool known;   /* what follows was searched before */
+	bool repeats; /* it is searched again */
 
 	pthread_mutex_t *locked[LOCKS_MOST];
 	size_t locks;
@@ -141,53 +142,56 @@ void explore_touch(uint64_t number)
 		touch(number, false);
 }
 
-/* Open addressing, at most half full. The lowest four bits: the preemptions that were left. */
-static struct {
+/*
+ * A set of states: open addressing, at most half full. In the lowest four bits is how many
+ * preemptions were left, and one more.
+ */
+struct states {
 	uint64_t *slots;
 	size_t size, used;
-} states;
+};
 
-static uint64_t *state_slot(uint64_t key)
+static struct states met, final;
+
+static uint64_t *state_slot(const struct states *states, uint64_t key)
 {
-	size_t i = (size_t)(key >> 4) & (states.size - 1);
+	size_t i = (size_t)(key >> 4) & (states->size - 1);
 
-	while (states.slots[i] != 0 && states.slots[i] >> 4 != key >> 4)
-		i = (i + 1) & (states.size - 1);
-	return &states.slots[i];
+	while (states->slots[i] != 0 && states->slots[i] >> 4 != key >> 4)
+		i = (i + 1) & (states->size - 1);
+	return &states->slots[i];
 }
 
-static void states_grow(void)
+static void states_grow(struct states *states)
 {
-	uint64_t *const old = states.slots;
-	const size_t old_size = states.size;
+	const struct states old = *states;
 
-	states.size = old_size != 0 ? 2 * old_size : 1 << 12;
-	states.slots = calloc(states.size, sizeof *states.slots);
-	if (states.slots == NULL)
-		explore_fail("no memory for %zu states", states.size);
-	for (size_t i = 0; i < old_size; i++) {
-		if (old[i] != 0)
-			*state_slot(old[i]) = old[i];
+	states->size = old.size != 0 ? 2 * old.size : 1 << 12;
+	states->slots = calloc(states->size, sizeof *states->slots);
+	if (states->slots == NULL)
+		explore_fail("no memory for %zu states", states->size);
+	for (size_t i = 0; i < old.size; i++) {
+		if (old.slots[i] != 0)
+			*state_slot(states, old.slots[i]) = old.slots[i];
 	}
-	free(old);
+	free(old.slots);
 }
 
-/* Whether what follows was searched before, with as many preemptions left; notes it if not. */
-static bool state_is_known(unsigned current, unsigned left)
+/* Whether the present state was noted with as much left; it is now. */
+static bool is_noted(struct states *states, unsigned current, unsigned left)
 {
 	uint64_t key = current;
 
 	for (unsigned i = 0; i < now.program->threads; i++)
 		key = mix(key, now.runners[i].history);
-	if (2 * (states.used + 1) > states.size)
-		states_grow();
-	key |= 16; /* not 0 */
+	if (2 * (states->used + 1) > states->size)
+		states_grow(states);
 
-	uint64_t *const slot = state_slot(key);
+	uint64_t *const slot = state_slot(states, key);
 
 	if (*slot != 0 && (*slot & 15) >= left + 1)
 		return true;
-	states.used += *slot == 0;
+	states->used += *slot == 0;
 	*slot = (key & ~(uint64_t)15) | (left + 1);
 	return false;
 }
@@ -226,8 +230,8 @@ static unsigned choose_anew(size_t step, unsigned mask, unsigned current)
 	const bool goes_on = (mask >> current & 1) != 0;
 	const unsigned chosen = goes_on ? current : (unsigned)__builtin_ctz(mask);
 
-	if (!now.known && state_is_known(current, now.bound - now.preemptions))
-		now.known = true;
+	if (!now.known && is_noted(&met, current, now.bound - now.preemptions))
+		now.known = !now.repeats;
 	now.left[step] = 0;
 	if (!now.known && (!goes_on || now.preemptions < now.bound))
 		now.left[step] = (uint8_t)(mask & ~(1u << chosen));
@@ -445,6 +449,7 @@ static void run_schedule(void)
 		continue;
 	if (now.program->ends)
 		join_threads();
+	(void)is_noted(&final, NOBODY, 0);
 	now.program->end();
 }
 
@@ -503,10 +508,11 @@ static bool next_path(void)
 	return false;
 }
 
-void explore(const struct program *program, unsigned preemptions, size_t schedules,
+void explore(const struct program *program, unsigned preemptions, size_t schedules, bool repeats,
 	     struct findings *findings)
 {
 	prepare(program, findings);
+	now.repeats = repeats;
 	/* Without a bound at once, else with the least first. */
 	now.bound = preemptions == PREEMPTIONS_ALL ? preemptions : 0;
 	for (; now.bound <= preemptions; now.bound++) {
@@ -520,7 +526,8 @@ void explore(const struct program *program, unsigned preemptions, size_t schedul
 			run_schedule();
 			findings->schedules++;
 			findings->steps += findings->length;
-			findings->states = states.used;
+			findings->states = met.used;
+			findings->outcomes = final.used;
 			if (findings->longest < findings->length)
 				findings->longest = findings->length;
 		} while (next_path());

@@ -5,13 +5,14 @@
 /*
  * A systematic search of schedules (CHESS: Musuvathi and Qadeer, Iterative Context Bounding for
  * Systematic Testing of Multithreaded Programs, PLDI 2007). The threads are real ones, of which one
- * runs at a time. Before each step on a word that they share (hook.h) one of those that can go on is
- * chosen; depth first, all choices are tried that take the processor from a thread which could have
- * gone on at most `preemptions` times. A thread that waits for a mutex can't go on, so no schedule
- * hangs, and one in which nobody can go on is reported.
+ * runs at a time. Before each step on a word that they share (hook.h) one of those that can go on
+ * is chosen; depth first, all choices are tried that take the processor from a thread which could
+ * have gone on at most `preemptions` times. A thread that waits for a mutex can't go on, so no
+ * schedule hangs, and one in which nobody can go on is reported.
  *
  * Two prefixes of schedules in which the same steps happened before the same others have led to the
- * same state. What follows such a state is searched once (unless more preemptions are left than then).
+ * same state. What follows such a state is searched once (unless more preemptions are left than
+ * then).
  *
  * What is searched are interleavings: that a weaker machine shows a step late is not seen.
  */
@@ -39,6 +40,7 @@ struct program {
 /* What came of it. Shared with the parent of the process that explores, even if that crashes. */
 struct findings {
 	size_t schedules, steps, states;
+	size_t outcomes;      /* states in which all threads are done */
 	size_t longest;	      /* steps of the longest schedule */
 	unsigned preemptions; /* the bound when it ended */
 	bool complete;	      /* every schedule within the bounds was tried */
@@ -51,10 +53,11 @@ struct findings {
 void explore_schedule(const struct findings *findings, char *text, size_t size);
 
 /*
- * With at most 0, 1, ... `preemptions` preemptions, or until there were `schedules`. The process ends
- * when a problem is found, so do it in one of its own.
+ * With at most 0, 1, ... `preemptions` preemptions, or until there were `schedules`. With `repeats`
+ * what follows a state is searched again each time that it is met; the outcomes must be the same.
+ * The process ends when a problem is found, so do it in one of its own.
  */
-void explore(const struct program *program, unsigned preemptions, size_t schedules,
+void explore(const struct program *program, unsigned preemptions, size_t schedules, bool repeats,
 	     struct findings *findings);
 
 /* One schedule, given as text; with `trace` each step is printed. */

@@ -4,9 +4,9 @@
 
 /*
  * Included with -include in front of each source file of the library, which stays as it is: what it
- * does to memory that threads share (C11's atomic operations, Concurrency Kit's primitives, mutexes)
- * is preceded by a call of schedule_step(). Who links the library says what that does: explore.c
- * decides there which thread goes on, yield.c now and then yields.
+ * does to memory that threads share (C11's atomic operations, Concurrency Kit's primitives,
+ * mutexes) is preceded by a call of schedule_step(). Who links the library says what that does:
+ * explore.c decides there which thread goes on, yield.c now and then yields.
  */
 
 #include <pthread.h>
@@ -43,6 +43,7 @@
 #define HOOK_SUB __atomic_fetch_sub
 #endif
 
+/* The library uses others, too, but only around fork(2). */
 #undef atomic_load_explicit
 #undef atomic_store_explicit
 #undef atomic_exchange_explicit
@@ -52,21 +53,22 @@
 #undef atomic_fetch_sub_explicit
 
 #define atomic_load_explicit(p, order)                                                             \
-	(schedule_step("load", #p, (uintptr_t)(p)), HOOK_LOAD(p, order))
+	(schedule_step("load", #p, (uintptr_t)(p)), HOOK_LOAD(p, (int)(order)))
 #define atomic_store_explicit(p, value, order)                                                     \
-	(schedule_step("store", #p, (uintptr_t)(p)), HOOK_STORE(p, value, order))
+	(schedule_step("store", #p, (uintptr_t)(p)), HOOK_STORE(p, value, (int)(order)))
 #define atomic_exchange_explicit(p, value, order)                                                  \
-	(schedule_step("exchange", #p, (uintptr_t)(p)), HOOK_EXCHANGE(p, value, order))
+	(schedule_step("exchange", #p, (uintptr_t)(p)), HOOK_EXCHANGE(p, value, (int)(order)))
 #define atomic_compare_exchange_strong_explicit(p, expected, value, success, failure)              \
-	(schedule_step("swap", #p, (uintptr_t)(p)), HOOK_SWAP(p, expected, value, success, failure))
+	(schedule_step("swap", #p, (uintptr_t)(p)),                                                \
+	 HOOK_SWAP(p, expected, value, (int)(success), (int)(failure)))
 /* It does not fail without a reason: else a schedule would not be the same twice. */
 #define atomic_compare_exchange_weak_explicit(p, expected, value, success, failure)                \
 	(schedule_step("swap", #p, (uintptr_t)(p)),                                                \
-	 HOOK_SWAP(p, expected, HOOK_TAG(#p, value), success, failure))
+	 HOOK_SWAP(p, expected, HOOK_TAG(#p, value), (int)(success), (int)(failure)))
 #define atomic_fetch_add_explicit(p, n, order)                                                     \
-	(schedule_step("add", #p, (uintptr_t)(p)), HOOK_ADD(p, n, order))
+	(schedule_step("add", #p, (uintptr_t)(p)), HOOK_ADD(p, n, (int)(order)))
 #define atomic_fetch_sub_explicit(p, n, order)                                                     \
-	(schedule_step("subtract", #p, (uintptr_t)(p)), HOOK_SUB(p, n, order))
+	(schedule_step("subtract", #p, (uintptr_t)(p)), HOOK_SUB(p, n, (int)(order)))
 
 /* What is swapped into the portable stack's head: broken.h has another. */
 #ifndef HOOK_TAG

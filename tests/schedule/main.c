@@ -28,7 +28,7 @@ enum { SCHEDULES_FAULT = 200000 };
 static struct findings *findings; /* shared with children */
 static const char BY_ITSELF[] = "it ended with";
 static size_t tests, failures;
-static bool trace;
+static bool trace, repeats;
 
 /* In a child: with `schedule`, only that. */
 static void search(const struct scenario *scenario, unsigned preemptions, size_t schedules,
@@ -47,7 +47,7 @@ static void search(const struct scenario *scenario, unsigned preemptions, size_t
 		if (schedule != NULL)
 			explore_again(program, schedule, trace, findings);
 		else
-			explore(program, preemptions, schedules, findings);
+			explore(program, preemptions, schedules, repeats, findings);
 		fflush(NULL);
 		_exit(0);
 	}
@@ -74,8 +74,10 @@ static void tell_figures(void)
 
 	if (findings->preemptions != PREEMPTIONS_ALL)
 		snprintf(bound, sizeof bound, "%u", findings->preemptions);
-	printf("# preemptions: %s; %zu schedules, %zu steps, %zu states; longest: %zu steps%s\n",
-	       bound, findings->schedules, findings->steps, findings->states, findings->longest,
+	printf("# preemptions: %s; %zu schedules, %zu steps, %zu states, %zu outcomes; "
+	       "longest: %zu steps%s\n",
+	       bound, findings->schedules, findings->steps, findings->states, findings->outcomes,
+	       findings->longest,
 	       findings->complete || findings->problem[0] != '\0' ? "" : "; not all");
 }
 
@@ -147,6 +149,27 @@ static void find_faults(void)
 	}
 }
 
+/* That states which were met before are not searched again loses no outcome. */
+static void explore_twice(unsigned preemptions)
+{
+	size_t once = 0, twice = 0, schedules = 0, repeated = 0;
+
+	for (size_t i = 0; i < scenarios_count; i++) {
+		search(&scenarios[i], preemptions, SIZE_MAX, NULL);
+		once += findings->outcomes;
+		schedules += findings->schedules;
+		repeats = true;
+		search(&scenarios[i], preemptions, SIZE_MAX, NULL);
+		repeats = false;
+		twice += findings->outcomes;
+		repeated += findings->schedules;
+	}
+	verdict(once == twice && once != 0,
+		"explored: ", "repeating what was searched adds nothing");
+	printf("# preemptions: %u; %zu schedules have %zu outcomes, %zu have %zu\n", preemptions,
+	       schedules, once, repeated, twice);
+}
+
 static int again(size_t number, const char *schedule, const char *fault)
 {
 	if (number >= scenarios_count || !schedule_commit(fault)) {
@@ -177,6 +200,8 @@ int main(int argc, char **argv)
 		const bool all = one >= scenarios_count;
 
 		explore_some(what[0] == 'l', all ? 0 : one, all ? scenarios_count : one + 1);
+		if (all)
+			explore_twice(what[0] == 'l' ? 2 : 1);
 	} else if (strcmp(what, "faults") == 0) {
 		find_faults();
 	} else {

@@ -7,10 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pool.h"
-#include "schedule.h"
+#include "flock.h"
 
-enum { HERDS = 2, SEATS_MOST = 12, HELD_MOST = 4, BYTES_MOST = 24, MAIN = THREADS_MOST };
+enum { SEATS_MOST = 12, HELD_MOST = 4, BYTES_MOST = 24, MAIN = THREADS_MOST };
+
+/* An allocation, and what was written there. */
+struct bytes {
+	uint32_t *at, value;
+};
 
 /* What is known of a member. */
 struct seat {
@@ -20,16 +24,7 @@ struct seat {
 	uint64_t resets; /* the arena's count when it was had last */
 	size_t written;	 /* allocations in it; of those, the first were there at the checkout */
 	size_t before;
-	struct {
-		uint32_t *at, value;
-	} bytes[BYTES_MOST];
-};
-
-/* A herd, and how many of its members are wanted: from before a get to behind the put. */
-struct flock {
-	herd_t *herd;
-	size_t wanted, most_wanted, times_wanted;
-	size_t resets;
+	struct bytes bytes[BYTES_MOST];
 };
 
 struct hands {
@@ -40,149 +35,16 @@ struct hands {
 };
 
 static const struct scenario *scenario;
-static struct flock flocks[HERDS];
-static size_t flocks_count;
 static struct seat seats[SEATS_MOST];
 static size_t seats_count;
 static struct hands all_hands[THREADS_MOST + 1];
 static struct member *offered;
 static bool told;
-static size_t events, chunks_out;
+static size_t events;
 
-/* --- numbers of words --- */
-
-enum { NUMBER_NEXT = 2, NUMBER_OFFER, NUMBER_TOLD, NUMBER_WANTED, NUMBER_HERD = 1 << 24 };
-
-static uint64_t number_of(size_t flock, size_t member, size_t offset)
-{
-	return NUMBER_HERD * (uint64_t)(flock + 1) + (member << 12) + offset;
-}
-
-/* Members are numbered in the order in which they were made: their addresses are not the same. */
-static uint64_t word_of_member(size_t flock, uintptr_t address)
-{
-	size_t count = 0, found = 0, offset = 0;
-
-	for (struct member *m = members(flocks[flock].herd); m != NULL; m = m->older, count++) {
-		const size_t at = address - (uintptr_t)m;
-		const bool shared =
-			at >= offsetof(struct member, link) ||
-			((scenario->kind & VIEWS) != 0 && at >= offsetof(struct member, view) &&
-			 at < offsetof(struct member, view) + sizeof(struct view));
-
-		if (at < sizeof *m && shared) {
-			found = count + 1;
-			offset = at;
-		}
-	}
-	return found != 0 ? number_of(flock, count - found + 1, offset) : 0;
-}
-
-static uint64_t word(uintptr_t address)
-{
-	if (address == (uintptr_t)&schedule_next)
-		return NUMBER_NEXT;
-	for (size_t i = 0; i < flocks_count; i++) {
-		const size_t at = address - (uintptr_t)flocks[i].herd;
-
-		/* Members are listed under the lock; walks look at the list without. */
-		if (at == offsetof(struct herd_pool, newest) && (scenario->kind & VIEWS) == 0)
-			return 0;
-		if (at < sizeof(struct stack)) /* a swap of both words is one of either */
-			return number_of(i, 0, 0);
-		if (at < sizeof *flocks[i].herd)
-			return number_of(i, 0, at);
-	}
-	for (size_t i = 0; i < flocks_count; i++) {
-		const uint64_t number = word_of_member(i, address);
-
-		if (number != 0)
-			return number;
-	}
-	return 0;
-}
-
-/* --- a source that counts --- */
-
-static void *acquire(void *ctx, size_t *size, size_t align)
-{
-	void *memory = NULL;
-
-	(void)ctx;
-	if (posix_memalign(&memory, align < sizeof(void *) ? sizeof(void *) : align, *size) != 0)
-		return NULL;
-	__atomic_fetch_add(&chunks_out, 1, __ATOMIC_RELAXED);
-	return memory;
-}
-
-static void release(void *ctx, void *memory, size_t size)
-{
-	(void)ctx;
-	(void)size;
-	__atomic_fetch_sub(&chunks_out, 1, __ATOMIC_RELAXED);
-	free(memory);
-}
-
-static void misused(const char *function, const char *problem)
-{
-	explore_fail("%s: %s", function, problem);
-}
-
-/* --- the stack --- */
-
-static struct stack_link *stack_first(struct stack *s)
-{
-#if defined(HERD_PORTABLE_STACK)
-	const uint32_t index = (uint32_t)atomic_load(&s->head) & 0xFFFFFF;
-
-	return index != 0 ? *stack_at(s->table, index) : NULL;
-#else
-	return (struct stack_link *)(void *)s->ck.head;
-#endif
-}
-
-static struct stack_link *stack_second(struct stack *s, struct stack_link *link)
-{
-#if defined(HERD_PORTABLE_STACK)
-	const uint32_t index = atomic_load(&link->next);
-
-	return index != 0 ? *stack_at(s->table, index) : NULL;
-#else
-	(void)s;
-	return (struct stack_link *)(void *)link->entry.next;
-#endif
-}
-
-static size_t members_count(herd_t *herd)
-{
-	size_t n = 0;
-
-	for (struct member *m = members(herd); m != NULL; m = m->older)
-		n++;
-	return n;
-}
-
-/* How many are on it; none twice, and none that its state says is off. */
-static size_t stack_is_well(herd_t *herd)
-{
-	const size_t most = members_count(herd);
-	size_t n = 0;
-
-	for (struct stack_link *link = stack_first(&herd->stack); link != NULL;
-	     link = stack_second(&herd->stack, link)) {
-		if (atomic_load(&member_of_link(link)->state) == OFF_BUSY)
-			explore_fail("a member is on the stack, but off it by its state");
-		if (++n > most)
-			explore_fail("a member is on the stack twice");
-	}
-	return n;
-}
-
-static void step(void)
-{
-	for (size_t i = 0; i < flocks_count; i++)
-		(void)stack_is_well(flocks[i].herd);
-}
+/* Of members that were absorbed, where no herd is reset: it is there to the end. */
+static struct bytes absorbed[SEATS_MOST * BYTES_MOST];
+static size_t absorbed_count;
 
 /* --- who holds what --- */
 
@@ -206,7 +68,7 @@ static struct seat *seat_of(struct member *m)
 
 static uint64_t number_of_seat(const struct seat *seat)
 {
-	return word((uintptr_t)&seat->member->state) + 1;
+	return flock_word((uintptr_t)&seat->member->state) + 1;
 }
 
 static uint64_t resets_of(const struct seat *seat)
@@ -214,12 +76,33 @@ static uint64_t resets_of(const struct seat *seat)
 	return atomic_load(&seat->member->arena.resets);
 }
 
-static void look_at_bytes(const struct seat *seat)
+static void look_at_bytes(const struct bytes *bytes, size_t n)
 {
-	for (size_t i = 0; i < seat->written; i++) {
-		if (*seat->bytes[i].at != seat->bytes[i].value)
+	for (size_t i = 0; i < n; i++) {
+		if (*bytes[i].at != bytes[i].value)
 			explore_fail("what was written is not there any more");
 	}
+}
+
+/* Whether some thread does one of these. */
+static bool someone_does(const char *letters)
+{
+	for (size_t i = 0; i < THREADS_MOST && scenario->scripts[i] != NULL; i++) {
+		if (strpbrk(scenario->scripts[i], letters) != NULL)
+			return true;
+	}
+	return false;
+}
+
+/* The member was emptied by a reset, or by an absorb: then what it held is still there. */
+static void forget_bytes(struct seat *seat)
+{
+	if (!someone_does("R")) {
+		memcpy(&absorbed[absorbed_count], seat->bytes,
+		       seat->written * sizeof seat->bytes[0]);
+		absorbed_count += seat->written;
+	}
+	seat->written = 0;
 }
 
 /* As the next holder finds it. */
@@ -227,11 +110,12 @@ static void look_anew(struct seat *seat)
 {
 	if (seat->resets != resets_of(seat)) {
 		seat->resets = resets_of(seat);
-		seat->written = 0;
-		if (arena_used(&seat->member->arena) != 0)
+		forget_bytes(seat);
+		/* What goes back and forth may be in the same member again. */
+		if (!someone_does("B") && arena_used(&seat->member->arena) != 0)
 			explore_fail("a member was reset, but holds something");
 	}
-	look_at_bytes(seat);
+	look_at_bytes(seat->bytes, seat->written);
 }
 
 static void write_bytes(struct seat *seat)
@@ -256,6 +140,7 @@ static void take_seat(size_t id, bump_t *bump)
 	if (seat->holder != 0)
 		explore_fail("%c gets a member that %c holds", name_of(id),
 			     name_of(seat->holder - 1));
+	explore_touch(NUMBER_WANTED); /* for seize() */
 	seat->holder = (unsigned)id + 1;
 	seat->since = ++events;
 	look_anew(seat);
@@ -269,7 +154,7 @@ static void look_at_mine(struct seat *seat)
 {
 	if (seat->resets != resets_of(seat))
 		explore_fail("a member was reset while it was out");
-	look_at_bytes(seat);
+	look_at_bytes(seat->bytes, seat->written);
 }
 
 /* Of those that the thread holds, the first or the last; the caller lets go of it. */
@@ -358,7 +243,7 @@ static void discard(size_t id)
 	want_no_more(flock);
 }
 
-/* What has all members, or refuses: reset, absorb. */
+/* What has all members, or refuses: reset, absorb, destroy. */
 static void seize(struct flock *flock, int (*fn)(struct flock *flock), const char *name)
 {
 	explore_touch(NUMBER_WANTED);
@@ -379,7 +264,12 @@ static void seize(struct flock *flock, int (*fn)(struct flock *flock), const cha
 	}
 }
 
-static int reset(struct flock *flock)
+static struct flock *flock_of(size_t id)
+{
+	return all_hands[id].flock;
+}
+
+static int try_reset(struct flock *flock)
 {
 	const int error = herd_reset(flock->herd);
 
@@ -387,18 +277,56 @@ static int reset(struct flock *flock)
 	return error;
 }
 
-/* It may make a member for each of those that it takes from. */
-static int absorb(struct flock *flock)
+static void reset(size_t id)
 {
-	flocks[0].most_wanted += members_count(flock->herd);
-	return herd_absorb(flocks[0].herd, flock->herd);
+	seize(flock_of(id), try_reset, "herd_reset");
 }
 
-static int destroy(struct flock *flock)
+/* By the other herd. It may make a member for each of those that it takes from. */
+static int try_absorb(struct flock *flock)
+{
+	struct flock *const into = flock == &flocks[0] ? &flocks[1] : &flocks[0];
+	const int error = herd_absorb(into->herd, flock->herd);
+
+	into->most_wanted += flock_members(flock);
+	return error;
+}
+
+static void absorb(size_t id)
+{
+	(void)id;
+	seize(&flocks[1], try_absorb, "herd_absorb");
+}
+
+static void absorb_back(size_t id)
+{
+	(void)id;
+	seize(&flocks[0], try_absorb, "herd_absorb");
+}
+
+static int try_destroy(struct flock *flock)
 {
 	if (herd_destroy(flock->herd) != EBUSY)
 		explore_fail("herd_destroy was not refused");
 	return EBUSY;
+}
+
+static void destroy(size_t id)
+{
+	seize(flock_of(id), try_destroy, "herd_destroy");
+}
+
+static void trim(size_t id)
+{
+	(void)herd_trim(flock_of(id)->herd, 0);
+}
+
+static void warm(size_t id)
+{
+	want(flock_of(id));
+	if (herd_warm(flock_of(id)->herd, 1, 64) != 0)
+		explore_fail("herd_warm: %s", strerror(errno));
+	want_no_more(flock_of(id));
 }
 
 static void local(size_t id)
@@ -446,8 +374,9 @@ static int look_at_chunk(void *ctx, const void *start, size_t used, size_t capac
 	return 0;
 }
 
-static void survey(struct flock *flock)
+static void survey(size_t id)
 {
+	struct flock *const flock = flock_of(id);
 	herd_stats_t stats;
 
 	herd_stats(flock->herd, &stats);
@@ -480,109 +409,71 @@ static void take_over(size_t id)
 	offered = NULL;
 }
 
-static void tell(void)
+static void tell(size_t id)
 {
+	(void)id;
 	explore_step("tell", "", NUMBER_TOLD);
 	told = true;
 }
 
-static void trim(struct flock *flock)
+static void be_told(size_t id)
 {
-	(void)herd_trim(flock->herd, 0);
+	(void)id;
+	explore_wait(&told, NUMBER_TOLD);
 }
 
-static void warm(struct flock *flock)
+static void use_second(size_t id)
 {
-	want(flock);
-	if (herd_warm(flock->herd, 1, 64) != 0)
-		explore_fail("herd_warm: %s", strerror(errno));
-	want_no_more(flock);
+	all_hands[id].flock = &flocks[1];
 }
 
-static void operate(size_t id, char operation)
+static void put_first(size_t id)
 {
-	struct hands *const hands = &all_hands[id];
-	struct flock *const flock = hands->flock;
+	put(id, true);
+}
 
-	switch (operation) {
-	case 'g':
-		explore_says("get");
-		get(id);
-		break;
-	case 't':
-		explore_says("try_get");
-		try_get(id);
-		break;
-	case 'p':
-		explore_says("put");
-		put(id, true);
-		break;
-	case 'q':
-		explore_says("put");
-		put(id, false);
-		break;
-	case 'd':
-		explore_says("discard");
-		discard(id);
-		break;
-	case 'R':
-		explore_says("reset");
-		seize(flock, reset, "herd_reset");
-		break;
-	case 'A':
-		explore_says("absorb");
-		seize(&flocks[1], absorb, "herd_absorb");
-		break;
-	case 'D':
-		explore_says("destroy");
-		seize(flock, destroy, "herd_destroy");
-		break;
-	case 'T':
-		explore_says("trim");
-		trim(flock);
-		break;
-	case 'W':
-		explore_says("warm");
-		warm(flock);
-		break;
-	case 'L':
-		explore_says("local");
-		local(id);
-		break;
-	case 'l':
-		explore_says("local_put");
-		local_put(id);
-		break;
-	case 'C':
-		explore_says("recall");
-		recall(id);
-		break;
-	case 's':
-		explore_says("survey");
-		survey(flock);
-		break;
-	case 'h':
-		explore_says("hand over");
-		hand_over(id);
-		break;
-	case 'k':
-		explore_says("take over");
-		take_over(id);
-		break;
-	case '.':
-		explore_says("tell");
-		tell();
-		break;
-	case ',':
-		explore_says("wait");
-		explore_wait(&told, NUMBER_TOLD);
-		break;
-	case '2':
-		hands->flock = &flocks[1];
-		break;
-	default:
-		explore_fail("no operation is called %c", operation);
-	}
+static void put_last(size_t id)
+{
+	put(id, false);
+}
+
+static const struct {
+	char letter;
+	const char *name;
+	void (*fn)(size_t id);
+} operations[] = {
+	{'g', "get", get},
+	{'t', "try_get", try_get},
+	{'p', "put", put_first},
+	{'q', "put", put_last},
+	{'d', "discard", discard},
+	{'R', "reset", reset},
+	{'T', "trim", trim},
+	{'W', "warm", warm},
+	{'D', "destroy", destroy},
+	{'A', "absorb", absorb},
+	{'B', "absorb", absorb_back},
+	{'L', "local", local},
+	{'l', "local_put", local_put},
+	{'C', "recall", recall},
+	{'s', "survey", survey},
+	{'h', "hand over", hand_over},
+	{'k', "take over", take_over},
+	{'.', "tell", tell},
+	{',', "wait", be_told},
+	{'2', "", use_second},
+};
+
+static void operate(size_t id, char letter)
+{
+	size_t i = 0;
+
+	while (i < sizeof operations / sizeof operations[0] && operations[i].letter != letter)
+		i++;
+	if (i == sizeof operations / sizeof operations[0])
+		explore_fail("no operation is called %c", letter);
+	explore_says(operations[i].name);
+	operations[i].fn(id);
 }
 
 static void thread(unsigned id)
@@ -605,10 +496,20 @@ static void thread(unsigned id)
 
 /* --- beginning and end --- */
 
+static void misused(const char *function, const char *problem)
+{
+	explore_fail("%s: %s", function, problem);
+}
+
+static void step(void)
+{
+	for (size_t i = 0; i < flocks_count; i++)
+		(void)flock_stack(&flocks[i]);
+}
+
 static void flock_begin(struct flock *flock)
 {
-	const herd_config_t config = {
-		.bump.source = &(herd_source_t){.acquire = acquire, .release = release}};
+	const herd_config_t config = {.bump.source = &flock_source};
 
 	*flock = (struct flock){.herd = herd_new(&config)};
 	all_hands[MAIN].flock = flock;
@@ -622,16 +523,13 @@ static void flock_begin(struct flock *flock)
 
 static void begin(void)
 {
-	bool second = false;
-
-	for (size_t i = 0; i < THREADS_MOST && scenario->scripts[i] != NULL; i++)
-		second |= strpbrk(scenario->scripts[i], "2A") != NULL;
 	memset(all_hands, 0, sizeof all_hands);
 	seats_count = 0;
+	absorbed_count = 0;
 	events = 0;
 	offered = NULL;
 	told = false;
-	flocks_count = 1 + second;
+	flocks_count = 1 + someone_does("2AB");
 	for (size_t i = 0; i < flocks_count; i++)
 		flock_begin(&flocks[i]);
 	for (size_t i = 0; i < THREADS_MOST; i++)
@@ -659,15 +557,15 @@ static void have_all(struct flock *flock)
 
 	while (n < SEATS_MOST && (all[n] = herd_try_get(flock->herd)) != NULL)
 		n++;
-	if (n != members_count(flock->herd))
-		explore_fail("of %zu members %zu can be had", members_count(flock->herd), n);
+	if (n != flock_members(flock))
+		explore_fail("of %zu members %zu can be had", flock_members(flock), n);
 	while (n != 0)
 		herd_put(flock->herd, all[--n]);
 }
 
 static void flock_end(struct flock *flock)
 {
-	const size_t count = members_count(flock->herd);
+	const size_t count = flock_members(flock);
 
 	if (count > flock->most_wanted)
 		explore_fail("%zu members were made, where %zu were wanted", count,
@@ -676,7 +574,7 @@ static void flock_end(struct flock *flock)
 		if (atomic_load(&m->state) != ON_FREE)
 			explore_fail("a member was not put back");
 	}
-	if (stack_is_well(flock->herd) != count)
+	if (flock_stack(flock) != count)
 		explore_fail("a member is not on the stack");
 	have_all(flock);
 	if (herd_seize(flock->herd, "herd_check") != 0)
@@ -685,16 +583,20 @@ static void flock_end(struct flock *flock)
 	herd_let_go(flock->herd);
 }
 
-/* What a seat's member went through is known, but for what other herds' members took over. */
 static void seats_end(void)
 {
+	const bool counts = !someone_does("B"); /* an absorb counts as a reset of its members */
+
 	for (size_t i = 0; i < seats_count; i++) {
 		if (seats[i].resets == resets_of(&seats[i]))
-			look_at_bytes(&seats[i]);
-		if (i < scenario->members && resets_of(&seats[i]) != flocks[0].resets)
+			look_at_bytes(seats[i].bytes, seats[i].written);
+		else
+			forget_bytes(&seats[i]);
+		if (i < scenario->members && counts && resets_of(&seats[i]) != flocks[0].resets)
 			explore_fail("a member was reset %zu times, not %zu times",
 				     (size_t)resets_of(&seats[i]), flocks[0].resets);
 	}
+	look_at_bytes(absorbed, absorbed_count);
 }
 
 static void end(void)
@@ -708,16 +610,17 @@ static void end(void)
 			explore_fail("herd_destroy was refused");
 	}
 	flocks_count = 0;
-	if (chunks_out != 0)
-		explore_fail("%zu chunks were not given back", chunks_out);
+	if (flock_chunks_out != 0)
+		explore_fail("%zu chunks were not given back", flock_chunks_out);
 }
 
 const struct program *scenario_program(const struct scenario *of)
 {
 	static struct program program = {
-		.word = word, .begin = begin, .thread = thread, .step = step, .end = end};
+		.word = flock_word, .begin = begin, .thread = thread, .step = step, .end = end};
 
 	scenario = of;
+	flocks_with_views = (of->kind & VIEWS) != 0;
 	herd_on_misuse(misused);
 	program.ends = (of->kind & ENDS) != 0;
 	while (program.threads < THREADS_MOST && of->scripts[program.threads] != NULL)

@@ -8,17 +8,18 @@
  *
  *	g get		t try_get	p put the one had first		q ... last
  *	d discard	R reset		T trim	W warm	D destroy, which must be refused
- *	A absorb the second herd into the first		2 from here on, use the second herd
+ *	A absorb the second herd into the first, B the first into the second
+ *	2 use the second herd from here on
  *	L herd_local	l herd_local_put	C recall	s statistics, and a walk
  *	h hand one over to whoever takes it	k take one over, if there is one
  *	.  tell		,  wait until told
  *
- * Checked at each step: the stack has no circle, and nothing is on it that its state says is off; at
- * each get: nobody else holds the member, what was written to it is there, or it was reset and is
- * empty; at each put the same; a reset or an absorb is refused only while someone has a member, or is
- * about to, and never succeeds while someone holds one all along. In the end: each member is free, on
- * the stack once and can be had; there are not more of them than were ever wanted at one time; all
- * bytes are there; the herd's invariants hold, and its source has everything back.
+ * Checked at each step: the stack has no circle, and nothing is on it that its state says is off;
+ * at each get: nobody else holds the member, what was written to it is there, or it was reset and
+ * is empty; at each put the same; a reset or an absorb is refused only while someone has a member,
+ * or is about to, and never succeeds while someone holds one all along. In the end: each member is
+ * free, on the stack once and can be had; there are not more of them than were ever wanted at one
+ * time; all bytes are there; the herd's invariants hold, and its source has everything back.
  */
 
 #include "explore.h"

@@ -2,7 +2,10 @@
 #ifndef HERD_TESTS_SCHEDULE_SCHEDULE_H
 #define HERD_TESTS_SCHEDULE_SCHEDULE_H
 
-/* What hook.h puts into the library calls these. explore.c defines them in one way, yield.c in another. */
+/*
+ * What hook.h puts into the library calls these. explore.c defines them in one way, yield.c in
+ * another.
+ */
 
 #include <pthread.h>
 #include <stdbool.h>

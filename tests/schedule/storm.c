@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A storm of gets, puts and resets with random yields inside the library (yield.h). With none of the
- * faults of broken.h nothing goes wrong; with one of them something does. Prints TAP.
+ * A storm of gets, puts and resets with random yields inside the library (yield.h). With none of
+ * the faults of broken.h nothing goes wrong; with one of them something does. Prints TAP.
  *
  *	storm all			without a fault, and with each: twenty runs
  *	storm again SEED [FAULT]	one run
@@ -46,7 +46,9 @@ struct result {
 
 static struct result *result;
 
-/* A herd of its own for each round: so no thread remembers a member of it, and the stack is used. */
+/*
+ * A herd of its own for each round: so no thread remembers a member of it, and the stack is used.
+ */
 static herd_t *herd;
 static pthread_barrier_t barrier;
 static uint64_t seed_of_run;
