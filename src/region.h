@@ -10,9 +10,9 @@
  * MiB with zeros takes long: two threads that fill fresh memory spent nearly half of their time waiting
  * for each other. Out of a region a chunk is had without a call of the system.
  *
- * A region is address space; what of it is not handed out holds no memory. It is at most a quarter
- * of what is handed out, so that a limit of the process's address space is not used up by it. A
- * region none of which is out is unmapped.
+ * A region is address space; what of it is not handed out holds no memory. A new one is at most a
+ * quarter of what is out, so that a limit of the process's address space is not used up by it; where
+ * there is no room for it, chunks are mapped one by one. A region none of which is out is unmapped.
  */
 
 /* OS_HUGE bytes, aligned to that; NULL: there is no memory. MT-Safe. */
