@@ -53,14 +53,11 @@ void arena_init(struct arena *a, const bump_config_t *config, struct spare *spar
 	san_defined(a, sizeof *a); /* the inlined path reads the head */
 }
 
-bool arena_usable(const struct arena *a, const char *function)
+void arena_misused(const struct arena *a, const char *function)
 {
-	if (HERD_LIKELY((a->flags & (CLOSED_PARKED | CLOSED_DEFERS)) == 0))
-		return true;
 	misuse(function, (a->flags & CLOSED_DEFERS) != 0
 				 ? "called from a deferred function of this arena"
 				 : "the arena was put back: it belongs to nobody now");
-	return false;
 }
 
 bool arena_readable(const struct arena *a, const char *function)
@@ -77,19 +74,6 @@ void arena_failed(const struct arena *a, const char *why, size_t size, const cha
 	if (a->on_oom != NULL)
 		a->on_oom(a->on_oom_ctx, size);
 	errno = ENOMEM;
-}
-
-void arena_save(struct arena *a)
-{
-	if (a->chunk != NULL)
-		a->chunk->ptr = arena_pos(a);
-}
-
-void arena_resume(struct arena *a, struct chunk *c)
-{
-	a->chunk = c;
-	a->end = c != NULL ? c->end : arena_nowhere(a);
-	arena_set_pos(a, c != NULL ? c->ptr : arena_nowhere(a));
 }
 
 static struct chunk *sum_list(struct arena *a, struct chunk *list)

@@ -175,6 +175,21 @@ static inline void arena_set_pos(struct arena *a, char *pos)
 	a->head.end = (a->flags & CLOSED_ANY) != 0 ? pos : a->end;
 }
 
+/* Write the position into the current chunk. */
+static inline void arena_save(struct arena *a)
+{
+	if (a->chunk != NULL)
+		a->chunk->ptr = arena_pos(a);
+}
+
+/* Make `c`, the first of the list, the current chunk, at the position saved in it. */
+static inline void arena_resume(struct arena *a, struct chunk *c)
+{
+	a->chunk = c;
+	a->end = c != NULL ? c->end : arena_nowhere(a);
+	arena_set_pos(a, c != NULL ? c->ptr : arena_nowhere(a));
+}
+
 static inline struct place arena_place(const struct arena *a)
 {
 	return (struct place){a->chunk != NULL ? a->chunk->serial : 0, arena_pos(a)};
@@ -248,16 +263,12 @@ bool arena_config_ok(const bump_config_t *config);
 /* Set up an arena without a chunk, in memory that is zero. `spare` is where it gets chunks. */
 void arena_init(struct arena *a, const bump_config_t *config, struct spare *spare,
 		const void *herd);
-/* Whether the caller may use the arena; if not it was reported as misuse by `function`. */
-bool arena_usable(const struct arena *a, const char *function);
+/* Report as misuse by `function` that it is called for an arena that is parked, or runs defers. */
+void arena_misused(const struct arena *a, const char *function) __attribute__((cold));
 /* The same for reading, which is allowed to the arena's deferred functions. */
 bool arena_readable(const struct arena *a, const char *function);
 /* Report a failure to get `size` bytes: NO_MEMORY, or what the source did wrong. Sets errno. */
 void arena_failed(const struct arena *a, const char *why, size_t size, const char *function);
-/* Write the position into the current chunk. */
-void arena_save(struct arena *a);
-/* Make `c`, the first of the list, the current chunk, at the position saved in it. */
-void arena_resume(struct arena *a, struct chunk *c);
 /*
  * In the child of a fork(2): make an arena whole that another thread had, in whatever step of
  * getting or giving a chunk it was. A chunk that was in no list then is lost to the child.
@@ -265,6 +276,15 @@ void arena_resume(struct arena *a, struct chunk *c);
 void arena_mend(struct arena *a);
 /* Verify the invariants by walking everything. For tests. */
 void arena_check(const struct arena *a);
+
+/* Whether the caller may use the arena; if not it was reported as misuse by `function`. */
+static inline bool arena_usable(const struct arena *a, const char *function)
+{
+	if (HERD_LIKELY((a->flags & (CLOSED_PARKED | CLOSED_DEFERS)) == 0))
+		return true;
+	arena_misused(a, function);
+	return false;
+}
 
 /* bump.c */
 /*

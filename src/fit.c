@@ -20,11 +20,12 @@ enum {
 
 static unsigned bin_of(size_t size)
 {
+	const unsigned long doublings = size >> 13;
 	unsigned bin = 0;
 
-	for (size >>= 13; size != 0 && bin < SPARE_CLASSES - 1; size >>= 1)
-		bin++;
-	return bin;
+	if (doublings != 0)
+		bin = (unsigned)(8 * sizeof doublings) - (unsigned)__builtin_clzl(doublings);
+	return bin < SPARE_CLASSES ? bin : SPARE_CLASSES - 1;
 }
 
 /* Sort up to n chunks into their classes. Whether one of them went into `class`. */
@@ -83,10 +84,30 @@ static struct chunk *take_from_class(struct spare *s, unsigned bin, const struct
 	return c;
 }
 
+/*
+ * Take the first chunk of a class, if it is just as large as wanted: as a member finds it that
+ * grows again through the sizes of its last phase. It is what take_from_class() would take.
+ */
+static struct chunk *take_exact(struct spare *s, unsigned bin, const struct spare_wish *wish)
+{
+	struct chunk *c = s->sorted[bin];
+
+	if (c == NULL || c->size != wish->want || c->size > wish->most)
+		return NULL;
+	s->sorted[bin] = c->next;
+	s->bytes -= c->size;
+	return c;
+}
+
 struct chunk *fit_take(struct spare *s, const struct spare_wish *wish)
 {
 	if (s->bytes == 0)
 		return NULL;
+
+	struct chunk *exact = take_exact(s, bin_of(wish->want), wish);
+
+	if (HERD_LIKELY(exact != NULL))
+		return exact;
 
 	const size_t largest = num_max(num_mul(wish->want, MUCH_LARGER), CHUNK_MAX);
 	const struct spare_wish bounded = {wish->need, wish->want, num_min(wish->most, largest)};

@@ -13,6 +13,7 @@
  */
 
 #include "pool.h"
+#include "region.h"
 #include "single.h"
 
 /*
@@ -226,6 +227,7 @@ static void install(void)
 		return;
 	for (size_t i = 0; i < LOCKS; i++)
 		locks[i].lock = (struct single_mutex)SINGLE_MUTEX_INITIALIZER;
+	region_install(); /* first: so its lock is taken last, for whoever is inside may need it */
 	/* Fails only where there is no memory: then a child must not use the herds it inherited. */
 	(void)pthread_atfork(before_fork, unlock_all, after_fork_in_child);
 }

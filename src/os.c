@@ -73,40 +73,35 @@ static char *map_huge(size_t size)
 	return memory + before;
 }
 
-static void *os_acquire(void *ctx, size_t *size, size_t align)
+void *os_map(size_t size)
 {
-	(void)ctx;
-	(void)align; /* at most 64, and a page is more */
-
-	const size_t bytes = num_up(*size, os_page_size());
-
-	if (bytes > PTRDIFF_MAX)
+	if (size > PTRDIFF_MAX)
 		return NULL;
 
-	char *memory = bytes >= OS_HUGE ? map_huge(bytes) : map(bytes);
+	char *memory = size >= OS_HUGE ? map_huge(size) : map(size);
 
-	if (memory == NULL)
-		return NULL;
 #ifdef MADV_HUGEPAGE
-	if (bytes >= OS_HUGE)
-		(void)madvise(memory, bytes,
+	if (memory != NULL && size >= OS_HUGE)
+		(void)madvise(memory, size,
 			      MADV_HUGEPAGE); /* a kernel without them says no: no harm */
 #endif
-	*size = bytes;
 	return memory;
 }
 
-static void os_release(void *ctx, void *memory, size_t size)
+void os_unmap(void *memory, size_t size)
 {
-	(void)ctx;
 	munmap(memory, size);
 }
 
-const herd_source_t herd_source_os = {.acquire = os_acquire, .release = os_release, .ctx = NULL};
-
-bool os_is_source(const herd_source_t *source)
+bool os_discard(void *memory, size_t size)
 {
-	return source->acquire == os_acquire && source->release == os_release;
+#ifdef __linux__ /* elsewhere the same name is advice, which may be ignored */
+	return madvise(memory, size, MADV_DONTNEED) == 0;
+#else
+	(void)memory;
+	(void)size;
+	return false;
+#endif
 }
 
 /* Uninstrumented, for the memory may be marked as not to be touched by the program. */

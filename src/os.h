@@ -10,16 +10,23 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include <herd/source.h>
-
 /* From this size on, memory of the system is aligned to it and offered for huge pages. */
 #define OS_HUGE ((size_t)2 << 20)
 
 /* The granularity in which the system gives memory. */
 size_t os_page_size(void);
 
-/* Whether `source` is the system's own, so that what it gives is known to be whole pages. */
-bool os_is_source(const herd_source_t *source);
+/* Map `size` bytes, whole pages; NULL: there is no memory. */
+void *os_map(size_t size);
+
+/* Unmap whole pages, of one mapping or of several that lie side by side. */
+void os_unmap(void *memory, size_t size);
+
+/*
+ * Give back the memory behind whole pages, which stay mapped and hold none until they are written
+ * to. False: the system does not, because they are locked (mlock(2)), or because it can't.
+ */
+bool os_discard(void *memory, size_t size);
 
 /*
  * Have every page in [from, to) backed by memory now. Writes zeros into it: nothing may live

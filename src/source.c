@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The two sources that do not ask the operating system. */
+/* The three sources that are ready made. */
 
 #include <herd/source.h>
 
@@ -8,7 +8,35 @@
 #include "chunk.h"
 #include "num.h"
 #include "os.h"
+#include "region.h"
 #include "sources.h"
+
+static void *os_acquire(void *ctx, size_t *size, size_t align)
+{
+	(void)ctx;
+	(void)align; /* at most 64, and a page is more */
+
+	const size_t bytes = num_up(*size, os_page_size());
+	void *memory = bytes == OS_HUGE ? region_take() : os_map(bytes);
+
+	if (memory != NULL)
+		*size = bytes;
+	return memory;
+}
+
+static void os_release(void *ctx, void *memory, size_t size)
+{
+	(void)ctx;
+	if (size == OS_HUGE)
+		region_give(memory);
+	else
+		os_unmap(memory, size);
+}
+
+static bool is_os(const herd_source_t *source)
+{
+	return source->acquire == os_acquire && source->release == os_release;
+}
 
 static void *malloc_acquire(void *ctx, size_t *size, size_t align)
 {
@@ -51,7 +79,7 @@ size_t source_unit(const herd_source_t *source)
 
 bool source_has_huge_pages(const herd_source_t *source)
 {
-	return os_is_source(source) || source_is_cache(source);
+	return is_os(source) || source_is_cache(source);
 }
 
 bool source_is_known(const herd_source_t *source)
@@ -60,6 +88,7 @@ bool source_is_known(const herd_source_t *source)
 	       (source->acquire == malloc_acquire && source->release == malloc_release);
 }
 
+const herd_source_t herd_source_os = {.acquire = os_acquire, .release = os_release, .ctx = NULL};
 const herd_source_t herd_source_malloc = {
 	.acquire = malloc_acquire, .release = malloc_release, .ctx = NULL};
 const herd_source_t herd_source_none = {

@@ -209,23 +209,28 @@ static const char *acquire(struct spare *s, const struct spare_wish *wish, size_
 	return NULL;
 }
 
-/* Get a spare chunk, or if not `look`, or there is none, a new one. */
-static const char *obtain(struct spare *s, const struct spare_wish *wish, bool look,
-			  struct chunk **chunk)
+/* Get a spare chunk; false: none serves. */
+static bool take(struct spare *s, const struct spare_wish *wish, struct chunk **chunk)
+{
+	spare_lock(s);
+	*chunk = fit_take(s, wish);
+	spare_unlock(s);
+	if (*chunk == NULL)
+		return false;
+	prepare_reuse(*chunk);
+	return true;
+}
+
+/* Get a new chunk. */
+static const char *obtain(struct spare *s, const struct spare_wish *wish, struct chunk **chunk)
 {
 	struct chunk *list = NULL;
 	size_t freed = 0;
-	size_t asked = 0;
 
 	spare_lock(s);
-	*chunk = look ? fit_take(s, wish) : NULL;
-	if (*chunk == NULL)
-		asked = charge(s, wish, &list, &freed);
+	const size_t asked = charge(s, wish, &list, &freed);
+
 	spare_unlock(s);
-	if (*chunk != NULL) {
-		prepare_reuse(*chunk);
-		return NULL;
-	}
 	if (asked == 0)
 		return NO_MEMORY;
 	if (list != NULL)
@@ -233,9 +238,11 @@ static const char *obtain(struct spare *s, const struct spare_wish *wish, bool l
 	return acquire(s, wish, asked, chunk);
 }
 
-const char *spare_obtain(struct spare *s, const struct spare_wish *wish, struct chunk **chunk)
+/* Out of line, so that getting a spare one stays short. */
+static __attribute__((noinline)) const char *
+obtain_new(struct spare *s, const struct spare_wish *wish, struct chunk **chunk)
 {
-	const char *problem = obtain(s, wish, true, chunk);
+	const char *problem = obtain(s, wish, chunk);
 
 	/*
 	 * It has not that much. What is spare does not serve, but given back it may; and where a
@@ -247,9 +254,14 @@ const char *spare_obtain(struct spare *s, const struct spare_wish *wish, struct 
 		struct spare_wish less = *wish;
 
 		less.want = less.need;
-		problem = obtain(s, &less, false, chunk);
+		problem = obtain(s, &less, chunk);
 	}
 	return problem == SOURCE_EMPTY ? NO_MEMORY : problem;
+}
+
+const char *spare_obtain(struct spare *s, const struct spare_wish *wish, struct chunk **chunk)
+{
+	return take(s, wish, chunk) ? NULL : obtain_new(s, wish, chunk);
 }
 
 void spare_return(struct spare *s, struct chunk *head, struct chunk *tail, size_t bytes)

@@ -15,17 +15,23 @@
 #define LOOKS 1000
 #define BATCH ((size_t)64)
 
+/* A side's own view, on a line that the other never touches. */
+struct side {
+	size_t count __attribute__((aligned(64)));
+	size_t seen; /* what it saw last of the other's count */
+};
+
 /*
- * A ring for one producer and one consumer. Each side keeps what it saw last of the other's
- * count, and looks again only when the ring seems full or empty; then it waits for BATCH places
- * or messages. Without that, the faster side does each message in step with the slower one, two
- * cache lines travel for each, and whoever allocates fastest looks slowest.
+ * A ring for one producer and one consumer. Each side looks at the other's count only when the
+ * ring seems full or empty; then it waits for BATCH places or messages. Without that, the faster
+ * side does each message in step with the slower one, two cache lines travel for each, and
+ * whoever allocates fastest looks slowest. For the same reason what a side has for itself is not
+ * on the line of its count, which the other one looks at over and over while it waits.
  */
 struct ring {
-	size_t put __attribute__((aligned(64))); /* written by the producer */
-	size_t taken_seen;
+	struct side producer, consumer;
+	size_t put __attribute__((aligned(64)));   /* written by the producer */
 	size_t taken __attribute__((aligned(64))); /* written by the consumer */
-	size_t put_seen;
 	const char *slots[RING] __attribute__((aligned(64)));
 };
 
@@ -50,30 +56,30 @@ static void wait_a_little(int *looks)
 
 static ALWAYS_INLINE void ring_put(struct ring *ring, const char *text)
 {
-	const size_t put = ring->put;
+	struct side *const side = &ring->producer;
 
-	if (put - ring->taken_seen == RING) {
-		for (int looks = 0; put - ring->taken_seen > RING - BATCH; wait_a_little(&looks))
-			ring->taken_seen = __atomic_load_n(&ring->taken, __ATOMIC_ACQUIRE);
+	if (side->count - side->seen == RING) {
+		for (int looks = 0; side->count - side->seen > RING - BATCH; wait_a_little(&looks))
+			side->seen = __atomic_load_n(&ring->taken, __ATOMIC_ACQUIRE);
 	}
-	ring->slots[put % RING] = text;
-	__atomic_store_n(&ring->put, put + 1, __ATOMIC_RELEASE);
+	ring->slots[side->count % RING] = text;
+	__atomic_store_n(&ring->put, ++side->count, __ATOMIC_RELEASE);
 }
 
 static ALWAYS_INLINE const char *ring_take(struct ring *ring, size_t left)
 {
-	const size_t taken = ring->taken;
+	struct side *const side = &ring->consumer;
 
-	if (taken == ring->put_seen) {
+	if (side->count == side->seen) {
 		const size_t batch = left < BATCH ? left : BATCH;
 
-		for (int looks = 0; ring->put_seen - taken < batch; wait_a_little(&looks))
-			ring->put_seen = __atomic_load_n(&ring->put, __ATOMIC_ACQUIRE);
+		for (int looks = 0; side->seen - side->count < batch; wait_a_little(&looks))
+			side->seen = __atomic_load_n(&ring->put, __ATOMIC_ACQUIRE);
 	}
 
-	const char *const text = ring->slots[taken % RING];
+	const char *const text = ring->slots[side->count % RING];
 
-	__atomic_store_n(&ring->taken, taken + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&ring->taken, ++side->count, __ATOMIC_RELEASE);
 	return text;
 }
 

@@ -13,7 +13,8 @@
  *	peer_arena_t *peer_get(peer_t *, int thread)		what a thread does to have an arena
  *	void peer_put(peer_t *, peer_arena_t *)			and after
  *	void *peer_alloc(peer_arena_t *, size_t)		aligned to 8
- *	char *peer_string(peer_arena_t *, const char *, size_t)	a copy of n bytes, and a NUL
+ *	char *peer_string(peer_arena_t *, const char *, size_t)	a copy of n bytes, and a NUL: by the
+ *				shortest way that it has, which need not look for a NUL among them
  *	void peer_reset(peer_t *)	frees everything of all arenas; all are put back
  *
  * or, in place of the last one, PEER_RESETS_BY_OWNER and peer_reset_own(peer_t *, int thread),

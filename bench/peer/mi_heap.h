@@ -57,7 +57,11 @@ static inline __attribute__((always_inline)) void *peer_alloc(peer_arena_t *aren
 
 static inline char *peer_string(peer_arena_t *arena, const char *bytes, size_t n)
 {
-	return mi_heap_strndup(arena, bytes, n);
+	char *const copy = (char *)peer_alloc(arena, n + 1);
+
+	memcpy(copy, bytes, n);
+	copy[n] = '\0';
+	return copy;
 }
 
 static inline void peer_reset_own(peer_t *peer, int thread)

@@ -3,6 +3,7 @@
 #ifndef PEER_TALLOC_H
 #define PEER_TALLOC_H
 
+#include <string.h>
 #include <talloc.h>
 
 #define PEER_NAME "talloc"
@@ -37,7 +38,11 @@ static inline __attribute__((always_inline)) void *peer_alloc(peer_arena_t *aren
 
 static inline char *peer_string(peer_arena_t *arena, const char *bytes, size_t n)
 {
-	return talloc_strndup(arena, bytes, n);
+	char *const copy = (char *)peer_alloc(arena, n + 1);
+
+	memcpy(copy, bytes, n);
+	copy[n] = '\0';
+	return copy;
 }
 
 #endif

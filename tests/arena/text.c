@@ -176,8 +176,21 @@ static void asprintf_reads_earlier_text_of_the_same_arena(void **state)
 	}
 }
 
-/* Prints `length` letters with `left` bytes in the chunk. */
-static void print_at_the_end(struct fixture *f, size_t length, size_t left)
+/* Makes a text of the first `length` letters. */
+typedef char *make_text(bump_t *bump, size_t length);
+
+static char *copied(bump_t *bump, size_t length)
+{
+	return bump_strndup(bump, letters, length);
+}
+
+static char *printed(bump_t *bump, size_t length)
+{
+	return bump_asprintf(bump, "%.*s", (int)length, letters);
+}
+
+/* Makes a text with `left` bytes in the chunk. */
+static void make_at_the_end(struct fixture *f, make_text *make, size_t length, size_t left)
 {
 	assert_int_equal(bump_reset(f->bump), 0);
 	char *const neighbour = bump_alloc(f->bump, 8);
@@ -185,7 +198,7 @@ static void print_at_the_end(struct fixture *f, size_t length, size_t left)
 	fixture_leave(f->bump, left);
 	const size_t chunks = fixture_stats(f->bump).chunks;
 
-	char *const text = bump_asprintf(f->bump, "%.*s", (int)length, letters);
+	char *const text = make(f->bump, length);
 	assert_non_null(text);
 	if (strlen(text) != length || memcmp(text, letters, length) != 0)
 		fail_msg("%zu letters with %zu bytes left: %s", length, left, text);
@@ -200,13 +213,23 @@ static void print_at_the_end(struct fixture *f, size_t length, size_t left)
 	assert_true(test_verify(neighbour, 8, 1));
 }
 
-static void asprintf_fits_exactly_or_goes_to_the_next_chunk(void **state)
+static void make_at_all_ends(struct fixture *f, make_text *make)
 {
 	const size_t step = test_is_slow() ? 8 : 1;
 
 	for (size_t left = 0; left <= 96; left += 8)
 		for (size_t length = 0; length <= 140; length += step)
-			print_at_the_end(*state, length, left);
+			make_at_the_end(f, make, length, left);
+}
+
+static void a_copy_fits_exactly_or_goes_to_the_next_chunk(void **state)
+{
+	make_at_all_ends(*state, copied);
+}
+
+static void asprintf_fits_exactly_or_goes_to_the_next_chunk(void **state)
+{
+	make_at_all_ends(*state, printed);
 }
 
 static void asprintf_prints_more_than_a_chunk_holds(void **state)
@@ -329,6 +352,7 @@ int main(void)
 		FIXTURE_TEST(copies_are_as_large_as_they_must_be),
 		FIXTURE_TEST(asprintf_prints_what_sprintf_prints),
 		FIXTURE_TEST(asprintf_reads_earlier_text_of_the_same_arena),
+		FIXTURE_TEST(a_copy_fits_exactly_or_goes_to_the_next_chunk),
 		FIXTURE_TEST(asprintf_fits_exactly_or_goes_to_the_next_chunk),
 		FIXTURE_TEST(asprintf_prints_more_than_a_chunk_holds),
 		FIXTURE_TEST(asprintf_takes_no_more_than_the_text),

@@ -364,7 +364,9 @@ static void busy_tender(void *arg, size_t id)
 		TEAM_CHECK(result == 0, "herd_warm: %s", strerror(result));
 		result = herd_reset(bustle->tended);
 		TEAM_CHECK(result == 0, "herd_reset: %s", strerror(result));
-		herd_t *const brief = herd_new(NULL);
+		/* In turns a small one, and one that gets and gives a chunk of a region. */
+		herd_t *const brief = herd_new(
+			&(herd_config_t){.bump.first_chunk = i % 2 == 0 ? 0 : 2 * MIB - 4096});
 		herd_put(brief, herd_get(brief));
 		TEAM_CHECK(herd_destroy(brief) == 0, "turn %zu", i);
 	}
