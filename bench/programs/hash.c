@@ -91,13 +91,10 @@ static uint32_t count(const struct batch *batch)
 /* The square of a random number makes words with small numbers frequent. */
 static double prepare(struct load *load)
 {
-	const size_t different = load_rounds(load, DIFFERENT);
+	const size_t different = program_size(load, DIFFERENT);
 	uint64_t random = 1;
 
-	if (load->quick)
-		text_length = WORDS / 10;
-	else
-		text_length = WORDS;
+	text_length = program_size(load, WORDS);
 	words = (struct word *)load_memory(DIFFERENT * sizeof(struct word));
 	for (size_t i = 0; i < DIFFERENT; i++)
 		snprintf(words[i].bytes, MOST_WORD, "%llx",

@@ -12,7 +12,7 @@
 #include <stdio.h>
 
 #define MESSAGE_BYTES ((size_t)32 << 20)
-#define RECORD_TURNS 10
+#define RECORD_TURNS ((size_t)10)
 
 static struct texts texts;
 
@@ -93,7 +93,7 @@ static double prepared(void)
 
 static double messages(struct load *load)
 {
-	texts_make_messages(&texts, load_rounds(load, MESSAGE_BYTES));
+	texts_make_messages(&texts, program_size(load, MESSAGE_BYTES));
 	return prepared();
 }
 
@@ -102,7 +102,7 @@ static double records(struct load *load)
 	static const char *const names[] = {"15924", "3166-1", "3166-2", "3166-3",
 					    "4217",  "639-2",  "639-3",	 "639-5"};
 
-	for (size_t turn = 0; turn < (load->quick ? 1 : RECORD_TURNS); turn++)
+	for (size_t turn = 0; turn < program_size(load, RECORD_TURNS); turn++)
 		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 			char path[64];
 

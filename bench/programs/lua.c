@@ -103,7 +103,7 @@ static uint32_t run_all(const struct batch *batch)
 
 static double prepare(struct load *load)
 {
-	scripts = load_rounds(load, SCRIPTS);
+	scripts = program_size(load, SCRIPTS);
 	return (double)scripts;
 }
 

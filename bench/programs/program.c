@@ -67,7 +67,7 @@ void program_run(const struct program *program, struct load *load)
 	run.batches = load->rounds != 0 ? load->rounds : program->batches;
 	load->items = program->prepare(load) * (double)run.batches * load->threads;
 	load->shared = &run;
-	load_touch(load_rounds(load, TOUCHED_BYTES));
+	load_touch(program_size(load, TOUCHED_BYTES));
 	peer_open(&run.peer, load->threads + 1, PROGRAM_MOST_BYTES);
 	load_run(load, work);
 	for (int i = 0; i < load->threads; i++)

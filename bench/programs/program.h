@@ -46,6 +46,12 @@ void program_run(const struct program *program, struct load *load);
 /* Print what is wrong, and end. */
 void program_die(const char *what) __attribute__((noreturn, cold));
 
+/* n, or a tenth of it with --quick. */
+static inline size_t program_size(const struct load *load, size_t n)
+{
+	return load->quick ? n / 10 : n;
+}
+
 /* Mix one more string, or number, into a check. */
 uint32_t check_text(uint32_t check, const char *text);
 uint32_t check_number(uint32_t check, uint32_t number);

@@ -229,7 +229,7 @@ static uint32_t parse_all(const struct batch *batch)
 
 static double prepare(struct load *load)
 {
-	if (!texts_read_folder(&texts, FOLDER, ".xml", load_rounds(load, MOST_BYTES)))
+	if (!texts_read_folder(&texts, FOLDER, ".xml", program_size(load, MOST_BYTES)))
 		program_die("unicode-cldr-core is not installed");
 	return (double)texts.bytes;
 }
