@@ -109,6 +109,6 @@ static double prepare(struct load *load)
 }
 
 const struct program programs[] = {
-	{"p5", "ns/word", 1, false, 3, prepare, count},
+	{"p5", "ns/word", 1, false, 2, prepare, count},
 	{NULL, NULL, 0, false, 0, NULL, NULL},
 };

@@ -10,7 +10,7 @@
 #include <lua.h>
 #include <lualib.h>
 
-#define SCRIPTS ((size_t)500)
+#define SCRIPTS ((size_t)300)
 
 static const char script[] =
 	"local seed = ...\n"
