@@ -12,6 +12,8 @@
 #define uthash_free(ptr, size) program_free(arena, ptr)
 #include <uthash.h>
 
+#pragma GCC diagnostic ignored "-Wimplicit-fallthrough" /* in uthash's macros; clang tells */
+
 #define WORDS ((size_t)2000000)
 #define DIFFERENT ((size_t)300000)
 #define MOST_WORD ((size_t)24)
