@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Documents like those that a short-message service sends: an object with its author, mentions, tags
- * and links in it, about 2.5 KB in one line; most of it are short strings. Made up by random numbers
+ * and links in it, about 2 KB in one line; most of it are short strings. Made up by random numbers
  * that are the same in every run.
  */
 #include "texts.h"

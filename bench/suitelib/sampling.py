@@ -172,7 +172,8 @@ class Sampler:
 
     def execute(self, cell: Cell) -> dict[str, Any]:
         """Runs the program once, and looks whether it printed what it should."""
-        command = [str(self.programs[cell.peer][cell.workload]), cell.workload, "--threads", str(cell.threads)]
+        command = [str(self.programs[cell.peer][cell.workload]), cell.workload,
+                   "--threads", str(cell.threads)]
         done = subprocess.run(command + ["--quick"] * self.plan.quick, capture_output=True,
                               text=True, check=True, timeout=self.plan.sample_seconds)
         sample = checked(done.stdout, cell)
