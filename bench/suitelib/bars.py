@@ -2,6 +2,7 @@
 """What herd must reach, workload by workload, and whether it did."""
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 
 from .results import HERD, Cell, Results, with_threads
@@ -135,7 +136,28 @@ def bars_w8(results: Results) -> Iterator[Bar]:
         yield against_best(results, "w8", threads, 1.1)
 
 
-BARS = {"w1": bars_w1, "w2": bars_w2, "w3": bars_w3, "w4": bars_w4, "w5": bars_w5, "w6": bars_w6,
+def bars_p1(results: Results) -> Iterator[Bar]:
+    """cJSON over messages."""
+    if not results.data["options"]["quick"] and 2 in results.threads("p1", HERD):
+        yield Bar("ns a byte with 2 threads, at most 1.43: 700 MB/s on the reference machine",
+                  results.median(Cell("p1", HERD, 2)), 1 / 0.7)
+    for threads in results.threads("p1", HERD):
+        naive = results.best("p1", threads, ["limit4k"])
+        yield Bar(f"time with {with_threads(threads)}, at most that of a naive bump{named(naive)}",
+                  ratio(results, "p1", threads, naive), 1)
+    yield from bars_of_program(results, "p1")
+
+
+def bars_of_program(results: Results, workload: str) -> Iterator[Bar]:
+    """A program around an outside library: herd is the fastest."""
+    for threads in results.threads(workload, HERD):
+        yield against_best(results, workload, threads, 1)
+
+
+BARS = {"p1": bars_p1,
+        **{workload: functools.partial(bars_of_program, workload=workload)
+           for workload in ("p2", "p3", "p4", "p5", "p6")},
+        "w1": bars_w1, "w2": bars_w2, "w3": bars_w3, "w4": bars_w4, "w5": bars_w5, "w6": bars_w6,
         "w7": bars_w7, "w8": bars_w8}
 
 

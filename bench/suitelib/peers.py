@@ -6,6 +6,7 @@ import os
 import pathlib
 import subprocess
 
+from . import programs
 from .failure import reason_of
 
 # What each peer needs beyond a C compiler, as tests/need.sh says it: KIND:WHAT:PACKAGE. An
@@ -68,11 +69,14 @@ class Peer:
     reason: str | None = None
     # Thread counts by workload, as --list says them.
     workloads: dict[str, list[int]] = dataclasses.field(default_factory=dict)
+    # The executable of each workload: `program`, or one around an outside library.
+    programs: dict[str, pathlib.Path] = dataclasses.field(default_factory=dict)
 
 
-def install(root: pathlib.Path, names: list[str]) -> set[str]:
+def install(root: pathlib.Path, names: list[str], workloads: list[str] | None) -> set[str]:
     """Installs what is missing, as far as it may; returns the packages that are not to be had."""
     wishes = {wish for name in names for wish in NEEDS.get(name, ())} | set(WISHES)
+    wishes |= programs.needs(workloads)
     crate = "yes" if "bumpalo" in names else ""
     done = subprocess.run(
         ["sh", "-c", PACKAGES, "sh", str(root), " ".join(TOOLS), " ".join(sorted(wishes)), crate],
@@ -107,23 +111,27 @@ def build(root: pathlib.Path, folder: pathlib.Path, *targets: str, blind: bool =
 
 
 def build_bumpalo(root: pathlib.Path, folder: pathlib.Path) -> str | None:
-    """Builds the peer in Rust; returns the reason where that fails."""
-    script = root / "bench/peer/bumpalo/build"
+    """Builds the peer in Rust, its program around no library, too; returns the reason where that
+    fails."""
+    script = str(root / "bench/peer/bumpalo/build")
     try:
-        run_logged([str(script), str(folder / "bench/load/bench_bumpalo")], folder / "build.log")
+        run_logged([script, str(folder / "bench/load/bench_bumpalo")], folder / "build.log")
+        run_logged([script, str(folder / "bench/programs/bench_trees_bumpalo"),
+                    str(root / "bench/programs/trees.rs")], folder / "build.log")
     except BuildFailed as failure:
         return str(failure).splitlines()[-1]
     return None
 
 
-def read_list(peer: Peer) -> None:
-    """Asks the executable what it can run."""
+def read_list(peer: Peer, program: pathlib.Path) -> None:
+    """Asks an executable of the peer what it can run."""
     try:
-        done = subprocess.run([str(peer.program), "--list"], capture_output=True, text=True,
+        done = subprocess.run([str(program), "--list"], capture_output=True, text=True,
                               check=True, timeout=60)
         for line in done.stdout.splitlines():
             workload, threads = line.split()
             peer.workloads[workload] = [int(count) for count in threads.split(",")]
+            peer.programs[workload] = program
     except (OSError, subprocess.SubprocessError, ValueError) as failure:
         peer.reason = f"--list failed: {reason_of(failure)}"
         peer.program = None
@@ -148,7 +156,8 @@ def discover(folder: pathlib.Path, wanted: list[str] | None, missing: set[str]) 
         peer = Peer(name, found.get(name))
         lacking = {need.rpartition(":")[2] for need in NEEDS.get(name, ())} & missing
         if peer.program is not None:
-            read_list(peer)
+            for program in [peer.program, *programs.executables(folder, name)]:
+                read_list(peer, program)
         elif lacking:
             peer.reason = "not installed: " + ", ".join(sorted(lacking))
         else:

@@ -126,7 +126,7 @@ def draw_all(results: Results, folder: pathlib.Path) -> dict[str, list[str]]:
     if shutil.which("gnuplot") is None:
         return {}
     pictures: dict[str, list[str]] = {}
-    for old in folder.glob("w[0-9]*.svg"):
+    for old in folder.glob("[pw][0-9]*.svg"):
         old.unlink()
     for workload in results.workloads():
         names = [f"{workload}-{threads}.svg" for threads in shown_threads(results, workload)]

@@ -16,7 +16,16 @@ TITLES = {
     "w6": "W6, mixed and cold: 5M objects a thread, most small, some up to 64 KiB",
     "w7": "W7, bulk free: a reset after 10M objects of 32 bytes",
     "w8": "W8, hand-over: strings of 24 bytes through a ring of 1,024",
+    "p1": "P1, cJSON: 32 MiB of made-up short messages a thread, one in a line",
+    "p2": "P2, cJSON: the records of iso-codes, one in a line, ten times a thread",
+    "p3": "P3, expat: 32 MB of Unicode CLDR a thread, into trees",
+    "p4": "P4, Lua: a state for each of many short scripts",
+    "p5": "P5, uthash: 2M words counted a thread, 300,000 of them different",
+    "p6": "P6, binary-trees, depth 21",
 }
+
+PROGRAM_COLUMNS = (("processor time", "cpu"), ("faults", "faults"),
+                   ("most resident MiB", "rss_mib"))
 
 # Columns beside the time: a heading, and the extra figure that stands in it.
 COLUMNS = {
@@ -32,6 +41,12 @@ COLUMNS = {
     "w7": (("1M objects", "reset_us_1m"), ("first reset, 10M", "first_us_10m"),
            ("first reset, 1M", "first_us_1m"), ("faults", "faults")),
     "w8": (("processor ns", "cpu_ns"), ("faults", "faults")),
+    "p1": (("MB/s", "millions_a_second"), *PROGRAM_COLUMNS),
+    "p2": (("MB/s", "millions_a_second"), *PROGRAM_COLUMNS),
+    "p3": (("MB/s", "millions_a_second"), *PROGRAM_COLUMNS),
+    "p4": PROGRAM_COLUMNS,
+    "p5": PROGRAM_COLUMNS,
+    "p6": (("wall s", "wall"), ("faults", "faults"), ("most resident MiB", "rss_mib")),
 }
 
 # Columns of instructions: a heading, and what was counted.
@@ -135,6 +150,8 @@ def left_out(results: Results) -> Iterator[str]:
     """What is not in the tables, and why."""
     lines = [f"- {name}: {peer['reason']}"
              for name, peer in results.data["peers"].items() if peer["reason"]]
+    lines += [f"- {workload.upper()}: {reason}"
+              for workload, reason in results.data.get("gaps", {}).items()]
     lines += [f"- {failed['workload'].upper()} of {failed['peer']} with "
               f"{with_threads(failed['threads'])}: {failed['reason']}"
               for failed in results.data["failures"]]

@@ -127,11 +127,12 @@ class Sampler:
     RETAKES = 0.1
 
     def __init__(self, peers: list[Peer], plan: Plan) -> None:
-        self.programs = {peer.name: str(peer.program) for peer in peers}
+        self.programs = {peer.name: peer.programs for peer in peers}
         self.plan = plan
         self.cells = cells_of(peers, plan)
         self.samples: list[dict[str, Any]] = []
         self.failures: list[dict[str, Any]] = []
+        self.checks: dict[tuple[str, int], tuple[float | None, str]] = {}
         self.retakes_left = 0 if plan.quick else int(
             self.RETAKES * len(self.cells) * plan.samples)
 
@@ -171,10 +172,20 @@ class Sampler:
 
     def execute(self, cell: Cell) -> dict[str, Any]:
         """Runs the program once, and looks whether it printed what it should."""
-        command = [self.programs[cell.peer], cell.workload, "--threads", str(cell.threads)]
+        command = [str(self.programs[cell.peer][cell.workload]), cell.workload,
+                   "--threads", str(cell.threads)]
         done = subprocess.run(command + ["--quick"] * self.plan.quick, capture_output=True,
                               text=True, check=True, timeout=self.plan.sample_seconds)
-        return checked(done.stdout, cell)
+        sample = checked(done.stdout, cell)
+        self.compare(cell, sample)
+        return sample
+
+    def compare(self, cell: Cell, sample: dict[str, Any]) -> None:
+        """Whether the peer computed what the first one did, where a workload computes anything."""
+        check = sample["extra"].get("check")
+        first = self.checks.setdefault((cell.workload, cell.threads), (check, cell.peer))
+        if check != first[0]:
+            raise ValueError(f"its result is {check}, that of {first[1]} {first[0]}")
 
     def fail(self, cell: Cell, failure: Exception) -> None:
         """Names the cell as failed; it is not tried again, and its samples do not count."""

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+"""The programs around outside libraries: what they need, and where they are."""
+
+import os
+import pathlib
+
+# What each needs beyond a C compiler, to be built and as its data, as tests/need.sh says it.
+PROGRAMS: dict[str, tuple[str, ...]] = {
+    "p1": ("hdr:cjson/cJSON.h:libcjson-dev",),
+    "p2": ("hdr:cjson/cJSON.h:libcjson-dev",
+           "file:/usr/share/iso-codes/json/iso_639-3.json:iso-codes"),
+    "p3": ("hdr:expat.h:libexpat1-dev",
+           "file:/usr/share/unicode/cldr/common/main/en.xml:unicode-cldr-core"),
+    "p4": ("pc:lua5.4:liblua5.4-dev",),
+    "p5": ("hdr:uthash.h:uthash-dev",),
+    "p6": (),
+}
+
+
+def wanted(workloads: list[str] | None) -> list[str]:
+    """Those that are asked for; None asks for all."""
+    return [name for name in PROGRAMS if workloads is None or name in workloads]
+
+
+def needs(workloads: list[str] | None) -> set[str]:
+    """What those that are asked for need."""
+    return {need for name in wanted(workloads) for need in PROGRAMS[name]}
+
+
+def gaps(workloads: list[str] | None, missing: set[str]) -> dict[str, str]:
+    """Those that are asked for and can't be run for want of a package, with the reason."""
+    found = {}
+    for name in wanted(workloads):
+        lacking = {need.rpartition(":")[2] for need in PROGRAMS[name]} & missing
+        if lacking:
+            found[name] = "not installed: " + ", ".join(sorted(lacking))
+    return found
+
+
+def executables(folder: pathlib.Path, peer: str) -> list[pathlib.Path]:
+    """The programs over a peer that were built: bench_LIBRARY_PEER."""
+    return [path for path in sorted(folder.glob(f"bench/programs/bench_*_{peer}"))
+            if path.is_file() and os.access(path, os.X_OK)
+            and path.name.split("_", 2)[2] == peer]
