@@ -60,7 +60,7 @@ struct piece *pieces_add(struct pieces *list)
 /* Every byte of what is not very large; the first n bytes of two patterns are the same. */
 static size_t next_byte(size_t i)
 {
-	return i < 8192 ? i + 1 : i + 61;
+	return i < 1024 ? i + 1 : i + 61;
 }
 
 static unsigned char pattern(size_t i, uint32_t seed)
