@@ -12,6 +12,7 @@
  *	model.c    what is allocated: pieces, points, deferred functions
  *	budget.c   why a call may fail; what is held, after each step
  *	arena.c    operations on an arena: allocating, growing, taking back
+ *	tail.c     ... reserving and committing; what is impossible
  *	life.c     ... and its life: making, marks, deferred functions, reset
  *	pool.c     operations on a herd: checking out, putting back
  *	tend.c     ... reset, trim, warm, recall, joining
@@ -239,6 +240,7 @@ void budgets_check(void);
 /* --- the operations --- */
 
 struct record *some_record(void); /* one that may be used; NULL: none */
+struct record *target(void);	  /* ... and to which a piece can be added; for one call */
 struct record *some_lone(void);
 struct flock *some_flock(void);
 struct record *some_out(struct flock *f);
@@ -256,6 +258,8 @@ void op_printf(void);
 void op_realloc(void);
 void op_extend(void);
 void op_free_last(void);
+
+/* tail.c */
 void op_reserve(void);
 void op_commit(void);
 void op_absurd(void);

@@ -223,6 +223,19 @@ void op_local(void)
 
 /* --- putting back --- */
 
+/* The library's own definitions of what is inlined. */
+static herd_scope_t (*volatile enter)(herd_t *) = herd_scope_enter_;
+static void (*volatile leave)(herd_scope_t *) = herd_scope_leave_;
+
+static void scope_out_of_line(struct flock *f)
+{
+	herd_scope_t scope = enter(f->herd);
+
+	if (scope.bump_ == NULL)
+		broken("there was a member a moment ago");
+	leave(&scope);
+}
+
 void op_put(void)
 {
 	struct flock *f = some_flock();
@@ -238,6 +251,7 @@ void op_put(void)
 	herd_put(f->herd, r->bump);
 	call_done();
 	put_back(r);
+	scope_out_of_line(f);
 	pieces_verify(&r->pieces);
 }
 
