@@ -269,6 +269,11 @@ void op_discard(void)
 	call_begin();
 	herd_discard(f->herd, r->bump);
 	call_done();
+	for (size_t i = r->checkout.pieces; i < r->pieces.count; i++) {
+		if (herd_owns(f->herd, r->pieces.at[i].p))
+			broken("%p is owned, but came after the checkout",
+			       (void *)r->pieces.at[i].p);
+	}
 	record_back_to(r, &r->checkout);
 	put_back(r);
 	pieces_verify(&r->pieces);
