@@ -65,7 +65,8 @@ struct state {
 struct voided {
 	uint64_t after, upto;
 	struct place place;
-	uint64_t lowered; /* arena's count when it was noted */
+	struct place first; /* that of the mark `after`, where `place` is a later one's */
+	uint64_t lowered;   /* arena's count when it was noted */
 };
 
 /* What bump_reserve() gave last: it is there as long as nothing came, went or moved since. */
@@ -111,7 +112,7 @@ struct arena {
 	uint64_t low_era; /* ... if this is the era: what came before may have shrunk */
 	uint64_t marks;	  /* counts them */
 	_Atomic uint64_t resets; /* counts them; `era` counts checkouts besides */
-	struct voided voided[3]; /* INV-VOIDED; newest last */
+	struct voided voided[2]; /* INV-VOIDED; newest last */
 	struct defer *defers;	 /* newest first */
 	void (*on_oom)(void *ctx, size_t size);
 	void *on_oom_ctx;

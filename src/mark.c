@@ -106,22 +106,18 @@ bump_mark_t bump_mark(const bump_t *bump)
 	return mark;
 }
 
-static struct place later(struct place a, struct place b)
-{
-	return place_before(a, b) ? b : a;
-}
-
 /*
  * The mark was rewound: those made since are void where they lie above it.
  *
- * Two ranges are one if no allocation shrank in between. Then marks made in between can't lie
- * above the later place and be valid: the position fell from them to there by rewinding, which
- * made them void. Where shrinking keeps ranges apart, and there are more than can be remembered,
- * the oldest is forgotten.
+ * Two ranges are one, with the later mark's place, if that is not below the earlier mark's, and no
+ * allocation shrank in between. Then marks made in between can't lie above that place and be
+ * valid: the position fell from them to there by rewinding, which made them void. Where shrinking
+ * keeps ranges apart, and there are more than can be remembered, the oldest is forgotten.
  */
 static void note_voided(struct arena *a, const bump_mark_t *mark)
 {
-	const struct voided now = {mark->number_, a->marks, {mark->chunk_, mark->ptr_}, a->lowered};
+	const struct place place = {mark->chunk_, mark->ptr_};
+	const struct voided now = {mark->number_, a->marks, place, place, a->lowered};
 	size_t n = 0;
 
 	if (now.after == now.upto)
@@ -131,9 +127,10 @@ static void note_voided(struct arena *a, const bump_mark_t *mark)
 		n++;
 	for (size_t i = n; i < VOIDED; i++)
 		a->voided[i].upto = 0;
-	if (n > 0 && a->voided[n - 1].lowered == now.lowered) {
+	if (n > 0 && a->voided[n - 1].lowered == now.lowered &&
+	    !place_before(place, a->voided[n - 1].first)) {
 		a->voided[n - 1].upto = now.upto;
-		a->voided[n - 1].place = later(a->voided[n - 1].place, now.place);
+		a->voided[n - 1].place = place;
 		return;
 	}
 	if (n == VOIDED) {

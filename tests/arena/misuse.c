@@ -219,6 +219,27 @@ static void rewinding_an_inner_mark_does_not_void_its_outer_one(void **state)
 	assert_int_equal(test_misuse_count(), 0);
 }
 
+/* Rewound from the inside out, after a time at which the outermost was rewound already. */
+static void inner_marks_are_void_after_the_marks_around_them_one_after_the_other(void **state)
+{
+	struct fixture *f = *state;
+
+	const bump_mark_t outer = bump_mark(f->bump);
+	assert_non_null(bump_alloc(f->bump, 64));
+	(void)bump_mark(f->bump);
+	assert_int_equal(bump_rewind(f->bump, outer), 0);
+	assert_non_null(bump_alloc(f->bump, 64));
+	const bump_mark_t middle = bump_mark(f->bump);
+	assert_non_null(bump_alloc(f->bump, 64));
+	const bump_mark_t inner = bump_mark(f->bump);
+	(void)bump_mark(f->bump);
+	assert_int_equal(bump_rewind(f->bump, inner), 0);
+	assert_int_equal(bump_rewind(f->bump, middle), 0);
+	expect_void(f, inner);
+	assert_int_equal(bump_rewind(f->bump, outer), 0);
+	expect_void(f, middle);
+}
+
 static void a_mark_of_an_arena_that_lived_at_the_same_address(void **state)
 {
 	struct fixture *f = *state;
@@ -593,6 +614,7 @@ int main(void)
 		MISUSE_TEST(shrinking_below_a_mark_is_no_misuse),
 		MISUSE_TEST(shrinking_below_an_inner_mark_is_no_misuse),
 		MISUSE_TEST(rewinding_an_inner_mark_does_not_void_its_outer_one),
+		MISUSE_TEST(inner_marks_are_void_after_the_marks_around_them_one_after_the_other),
 		MISUSE_TEST(a_mark_of_an_arena_that_lived_at_the_same_address),
 		MISUSE_TEST(committing_what_is_no_reservation),
 		MISUSE_TEST(committing_more_than_there_was_room_for),
