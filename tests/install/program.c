@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A program as a user writes it, in what C and C++ have in common: it is built against an installed
- * herd with what pkg-config says and nothing else. Prints the version of the library that it runs
- * with.
+ * A program in C as a user writes it: it is built against an installed herd with what pkg-config
+ * says and nothing else. Prints the version of the library that it runs with.
  */
 #include <herd/herd.h>
 #include <herd/str.h>
