@@ -41,6 +41,65 @@ static void requests_that_the_source_refuses_use_up_no_limit(void **state)
 	pool_end(&pool);
 }
 
+/* A source at whose work another thread asks for memory, once. */
+struct busy_source {
+	herd_source_t source;
+	struct pool *pool;
+	bump_t *other;
+	bool given; /* what the other thread asked for */
+};
+
+static void *ask_for_a_byte(void *arg)
+{
+	struct busy_source *const busy = arg;
+
+	busy->given = bump_alloc(busy->other, 1) != NULL;
+	return NULL;
+}
+
+static void *acquire_meanwhile(void *ctx, size_t *size, size_t align)
+{
+	struct busy_source *const busy = ctx;
+	const herd_source_t *const source = &busy->pool->source.source;
+	pthread_t thread;
+
+	if (busy->other != NULL && pthread_create(&thread, NULL, ask_for_a_byte, busy) == 0)
+		pthread_join(thread, NULL);
+	busy->other = NULL;
+	return source->acquire(source->ctx, size, align);
+}
+
+static void release_to_pool(void *ctx, void *memory, size_t size)
+{
+	struct busy_source *const busy = ctx;
+
+	busy->pool->source.source.release(busy->pool->source.source.ctx, memory, size);
+}
+
+static void what_another_thread_is_asking_for_counts_already(void **state)
+{
+	(void)state;
+	const size_t large = held_for(MIB);
+	struct pool pool;
+
+	pool_init(&pool);
+	struct busy_source busy = {.source = {acquire_meanwhile, release_to_pool, &busy},
+				   .pool = &pool};
+	pool.config.bump.source = &busy.source;
+	pool.config.limit = large;
+	pool_open(&pool);
+	bump_t *const bump = pool_get(pool.herd);
+	bump_t *const other = pool_get(pool.herd);
+	busy.other = other;
+	pool_alloc(bump, MIB, 1);
+	assert_null(busy.other); /* it was asked meanwhile */
+	assert_false(busy.given);
+	assert_int_equal(pool.source.held, large);
+	herd_put(pool.herd, bump);
+	herd_put(pool.herd, other);
+	pool_end(&pool);
+}
+
 /* Nothing that is spare has to go for a request that its member may not have. */
 static void a_member_s_limit_holds_where_spare_memory_could_make_room(void **state)
 {
@@ -165,6 +224,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(requests_that_the_source_refuses_use_up_no_limit),
+		cmocka_unit_test(what_another_thread_is_asking_for_counts_already),
 		cmocka_unit_test(a_member_s_limit_holds_where_spare_memory_could_make_room),
 		cmocka_unit_test(all_spare_memory_goes_where_all_of_it_makes_just_enough_room),
 		cmocka_unit_test(a_huge_spare_chunk_is_left_for_those_who_need_it),
