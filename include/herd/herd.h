@@ -107,8 +107,9 @@ HERD_API int herd_reset(herd_t *herd);
 /**
  * Check a member out; where none is idle, one is made.
  *
- * MT-Safe, lock-free but for making a member. Cost: where a member that this thread got or put last
- * is idle, one compare-and-swap on a line that hardly any other thread touches.
+ * MT-Safe, lock-free but for making a member. Cost: where a member is idle that this thread got or
+ * put last, or had before that and was put back, one compare-and-swap on a line that hardly any
+ * other thread touches; a few are tried.
  *
  * @return the member, to be handed to herd_put() or herd_discard(); or NULL: ENOMEM.
  */
