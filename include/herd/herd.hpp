@@ -45,6 +45,7 @@
  */
 
 #include <atomic>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -82,12 +83,18 @@ template <typename T> T *check(T *ptr)
 	return ptr;
 }
 
-/* An address that tells threads apart. */
-inline const void *this_thread() noexcept
+/*
+ * A number that tells threads apart, those that ended included. One for the whole program, whatever
+ * the visibility that its shared objects are compiled with.
+ */
+__attribute__((visibility("default"))) inline std::uintptr_t this_thread() noexcept
 {
-	static thread_local char here;
+	static std::atomic<std::uintptr_t> newest{0};
+	static thread_local std::uintptr_t here = 0;
 
-	return &here;
+	if (here == 0)
+		here = newest.fetch_add(1, std::memory_order_relaxed) + 1;
+	return here;
 }
 
 } // namespace detail
@@ -101,10 +108,11 @@ inline const void *this_thread() noexcept
  * A container may be handed to another thread, with the synchronisation that handing over anything
  * needs, while this one goes on using the arena. There it may be read, changed in place and
  * destroyed: deallocating does nothing in a thread that is not the last that allocated here. It
- * must not grow there: that would be allocating from an arena of another thread.
+ * must not grow there: that would be allocating from an arena of another thread. Where the arena
+ * itself goes to another thread, move its owner there: then the former one counts as last no more.
  *
  * One that a member or an arena made (resource()) knows when its checkout is over: from then on
- * deallocating does nothing, and allocating throws std::bad_alloc. One that a program makes itself
+ * deallocating does nothing, and allocating throws std::bad_alloc, with errno EINVAL. One that a program makes itself
  * does not: use it no longer than the arena may be used.
  */
 class __attribute__((visibility("default"))) resource final : public std::pmr::memory_resource
@@ -129,8 +137,10 @@ class __attribute__((visibility("default"))) resource final : public std::pmr::m
 
 	void *do_allocate(std::size_t bytes, std::size_t align) override
 	{
-		if (!open_)
+		if (!open_) {
+			errno = EINVAL;
 			throw std::bad_alloc();
+		}
 		last_.store(detail::this_thread(), std::memory_order_relaxed);
 		/* Inlined where the alignment is a constant. */
 		if (align <= 8)
@@ -163,7 +173,7 @@ class __attribute__((visibility("default"))) resource final : public std::pmr::m
 	/* Another thread may have it from now on: nothing is taken back until that allocates. */
 	void hand_on() noexcept
 	{
-		last_.store(nullptr, std::memory_order_relaxed);
+		last_.store(0, std::memory_order_relaxed);
 	}
 
 	void open(bool open) noexcept
@@ -174,7 +184,7 @@ class __attribute__((visibility("default"))) resource final : public std::pmr::m
 
 	bump_t *const bump_;
 	/* The thread that allocated last. Relaxed: a thread has to recognise itself, no more. */
-	std::atomic<const void *> last_{nullptr};
+	std::atomic<std::uintptr_t> last_{0};
 	bool open_ = true;
 };
 

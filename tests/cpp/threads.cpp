@@ -271,6 +271,18 @@ void a_child_frees_what_other_threads_had()
 	pool.reset();
 }
 
+/* The second thread most likely has the stack, and the thread-local variables, of the first. */
+void a_thread_is_not_taken_for_one_that_ended()
+{
+	herd::arena arena;
+	auto *const numbers = new std::pmr::vector<int>(arena.resource());
+
+	in_threads(1, [&](int) { numbers->reserve(1000); });
+	const std::size_t used = arena.stats().used;
+	in_threads(1, [&](int) { delete numbers; });
+	CHECK(arena.stats().used == used);
+}
+
 } // namespace
 
 int main()
@@ -288,5 +300,7 @@ int main()
 		{"arenas are taken over while the pool is reset",
 		 arenas_are_taken_over_while_the_pool_is_reset},
 		{"a child frees what other threads had", a_child_frees_what_other_threads_had},
+		{"a thread is not taken for one that ended",
+		 a_thread_is_not_taken_for_one_that_ended},
 	});
 }
