@@ -121,9 +121,10 @@ static struct slot *make_slot(const herd_t *herd)
 		return NULL;
 	if (my_ticket == 0)
 		my_ticket = id_next();
-	if (2 * (mine.used + 1) > mine.size && !rebuild(&mine))
-		return NULL;
+	/* First, so that a table is never made whose end is not seen to. */
 	if (pthread_getspecific(at_exit) == NULL && pthread_setspecific(at_exit, &mine) != 0)
+		return NULL;
+	if (2 * (mine.used + 1) > mine.size && !rebuild(&mine))
 		return NULL;
 
 	struct slot *slot = find(&mine, herd->id);
