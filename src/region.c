@@ -159,12 +159,13 @@ static void *take(void)
 	if (r == NULL)
 		return NULL;
 
-	const uint64_t slot = r->idle & -r->idle; /* the lowest */
+	const int lowest = __builtin_ctzll(r->idle);
+	const uint64_t slot = (uint64_t)1 << lowest;
 
 	r->idle -= slot;
 	r->out |= slot;
 	regions.out++;
-	return r->start + (size_t)__builtin_ctzll(slot) * OS_HUGE;
+	return r->start + (size_t)lowest * OS_HUGE;
 }
 
 /* A slot is not out any more, but idle, or gone. */
