@@ -101,7 +101,11 @@ static struct region *region_of(const void *memory, unsigned *slot)
 {
 	for (size_t i = 0; i < regions.used; i++) {
 		struct region *r = &regions.table[i];
-		const uintptr_t at = ((uintptr_t)memory - (uintptr_t)r->start) / OS_HUGE;
+		const uintptr_t start = (uintptr_t)r->start;
+
+		if ((uintptr_t)memory < start)
+			continue;
+		const uintptr_t at = ((uintptr_t)memory - start) / OS_HUGE;
 
 		if (at < SLOTS && (r->out >> at & 1) != 0) {
 			*slot = (unsigned)at;
