@@ -9,7 +9,7 @@
 
 #include "arena.h"
 #include "san.h"
-#include "vec.h"
+#include "array.h"
 
 /* The out-of-line definitions of what the header inlines. */
 extern inline void bump_str_init(bump_str_t *s, bump_t *bump);

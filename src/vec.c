@@ -5,7 +5,7 @@
  * An array knows its room: so the arena can tell whether it is the newest allocation.
  */
 
-#include "vec.h"
+#include "array.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef HERD_SRC_VEC_H
-#define HERD_SRC_VEC_H
+#ifndef HERD_ARRAY_H
+#define HERD_ARRAY_H
 
 /* What strings share with arrays: the functions behind bump_vec_grow_() and bump_vec_finish_(). */
 
