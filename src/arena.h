@@ -23,6 +23,7 @@
 
 #include <herd/bump.h>
 
+#include "san.h"
 #include "spare.h"
 
 /* Why an arena is closed; it is open where no reason is left. And one flag that closes nothing. */
@@ -56,6 +57,7 @@ struct place {
 struct state {
 	struct place place;
 	uint64_t clock; /* chunks and deferred functions after it were not there */
+	char *own;	/* the end of what the newest chunk of its own held; NULL: there was none */
 };
 
 /*
@@ -281,8 +283,10 @@ void arena_check(const struct arena *a);
 /* Whether the caller may use the arena; if not it was reported as misuse by `function`. */
 static inline bool arena_usable(const struct arena *a, const char *function)
 {
-	if (HERD_LIKELY((a->flags & (CLOSED_PARKED | CLOSED_DEFERS)) == 0))
+	if (HERD_LIKELY((a->flags & (CLOSED_PARKED | CLOSED_DEFERS)) == 0)) {
+		san_writes((void *)(uintptr_t)&a->head);
 		return true;
+	}
 	arena_misused(a, function);
 	return false;
 }

@@ -32,6 +32,7 @@ void spare_init(struct spare *s, const herd_source_t *source, size_t limit, bool
 	s->limit = limit != 0 ? limit : SIZE_MAX;
 	s->lock = (struct single_mutex)SINGLE_MUTEX_INITIALIZER;
 	s->shared = shared;
+	s->known = source_is_known(source);
 }
 
 void spare_unshare(struct spare *s)
@@ -56,8 +57,28 @@ static void prepare_reuse(struct chunk *c)
 	c->ptr = chunk_start(c);
 }
 
+/*
+ * A caller's own source may be a cancellation point, but a thread that was cancelled there would
+ * leave what it asked for, or gave back, unsettled for good. @return what the state was.
+ */
+static int shield(const struct spare *s)
+{
+	int state = PTHREAD_CANCEL_ENABLE;
+
+	if (!s->known)
+		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	return state;
+}
+
+static void unshield(const struct spare *s, int state)
+{
+	if (!s->known)
+		pthread_setcancelstate(state, NULL);
+}
+
 static size_t release_list(struct spare *s, struct chunk *list)
 {
+	const int state = shield(s);
 	size_t bytes = 0;
 
 	while (list != NULL) {
@@ -70,6 +91,7 @@ static size_t release_list(struct spare *s, struct chunk *list)
 		san_raw(c, size);
 		s->source.release(s->source.ctx, c, size);
 	}
+	unshield(s, state);
 	return bytes;
 }
 
@@ -79,7 +101,20 @@ void spare_done(struct spare *s)
 
 	for (unsigned class = 0; class < SPARE_CLASSES && bytes != s->bytes; class ++)
 		bytes += release_list(s, s->sorted[class]);
-	CHECK(s->reserved == bytes && s->bytes == bytes && s->pending == 0 && !s->shared);
+	CHECK(s->reserved == bytes && s->bytes == bytes && s->pending == 0 && s->leaving == 0 &&
+	      !s->shared);
+}
+
+/*
+ * With the lock held: the source has the bytes, so they are not held any more: INV-BUDGET. A fork in
+ * the source may have forgotten that they were leaving, and counted what is held without them.
+ */
+static void settle_leaving(struct spare *s, size_t bytes)
+{
+	const size_t gone = num_min(bytes, s->leaving);
+
+	s->leaving -= gone;
+	s->reserved -= gone;
 }
 
 size_t spare_trim(struct spare *s, size_t keep)
@@ -89,10 +124,11 @@ size_t spare_trim(struct spare *s, size_t keep)
 	spare_lock(s);
 	struct chunk *list = fit_take_above(s, keep, &bytes);
 
+	s->leaving += bytes;
 	spare_unlock(s);
 	(void)release_list(s, list);
 	spare_lock(s);
-	s->reserved -= bytes; /* after the source has them: INV-BUDGET */
+	settle_leaving(s, bytes);
 	spare_unlock(s);
 	return bytes;
 }
@@ -138,6 +174,7 @@ static size_t charge(struct spare *s, const struct spare_wish *wish, struct chun
 
 	if (over != 0 && over <= s->bytes) {
 		*list = fit_take_above(s, s->bytes - over, freed);
+		s->leaving += *freed;
 		size = need;
 	} else {
 		size = num_min(size, num_down(room_in_budget(s), unit));
@@ -153,7 +190,7 @@ static void settle_freed(struct spare *s, struct chunk *list, size_t freed, size
 {
 	(void)release_list(s, list);
 	spare_lock(s);
-	s->reserved -= freed;
+	settle_leaving(s, freed);
 	s->pending += num_min(size, freed);
 	spare_unlock(s);
 }
@@ -185,8 +222,10 @@ static const char *acquire(struct spare *s, const struct spare_wish *wish, size_
 			   struct chunk **chunk)
 {
 	size_t given = asked;
+	const int state = shield(s);
 	void *memory = s->source.acquire(s->source.ctx, &given, CHUNK_ALIGN);
 
+	unshield(s, state);
 	if (memory == NULL) {
 		settle(s, asked, 0);
 		return SOURCE_EMPTY;
@@ -198,7 +237,10 @@ static const char *acquire(struct spare *s, const struct spare_wish *wish, size_
 	    (given > wish->most || !charge_more(s, given - asked)))
 		problem = NO_MEMORY;
 	if (problem != NULL) {
+		const int again = shield(s);
+
 		s->source.release(s->source.ctx, memory, given);
+		unshield(s, again);
 		settle(s, asked, 0);
 		return problem;
 	}
@@ -353,6 +395,7 @@ void spare_set_limit(struct spare *s, size_t limit)
 void spare_mend(struct spare *s, size_t held)
 {
 	s->pending = 0;
+	s->leaving = 0;
 	s->bytes = 0;
 	for (const struct chunk *c = s->unsorted; c != NULL; c = c->next)
 		s->bytes += c->size;

@@ -31,12 +31,14 @@ struct spare {
 	size_t limit;	 /* SIZE_MAX: none */
 	size_t reserved; /* INV-BUDGET */
 	size_t pending;
+	size_t leaving;		/* of `reserved`, what the source is being given */
 	size_t peak;		/* highest `reserved` so far */
 	size_t bytes;		/* INV-SPARE */
 	struct chunk *unsorted; /* returned by splicing, not looked at yet */
 	struct chunk *sorted[SPARE_CLASSES];
 	struct single_mutex lock; /* of all above but source; only where shared */
 	bool shared;
+	bool known; /* the source is the library's own, and calls nothing that is cancelled */
 };
 
 /* What a chunk has to be; sizes with header. */
