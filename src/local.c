@@ -18,6 +18,7 @@
 
 #include "id.h"
 #include "misuse.h"
+#include "probe.h"
 
 struct slot {
 	uint64_t herd; /* its id; 0: the slot is free */
@@ -88,6 +89,7 @@ static void put_back(herd_t *herd, void *ctx)
 		return; /* recalled */
 	member_disown(m);
 	member_park(m);
+	PROBE2(put, herd, &m->arena.head);
 	(void)member_release(herd, m);
 }
 
