@@ -133,6 +133,8 @@ class Chunk:
         return self
 
     def __str__(self):
+        if self.kind == "spare":
+            return "0x%x - 0x%x: %d, spare" % (self.start, self.end, self.capacity)
         kind = ", " + self.kind if self.kind else ""
         return "0x%x - 0x%x: %d used of %d%s" % (self.start, self.end, self.used, self.capacity, kind)
 
@@ -213,8 +215,8 @@ class Member(Arena):
     def describe(self, threads):
         used, capacity, reserved, _, chunks = self.figures()
         state = "idle" if not self.out else "out" + threads.of(self)
-        return "0x%x, %s, %s: %d used of %d, %d held in %s" % (
-            self.address, state, plural(self.checkouts(), "checkout"), used, capacity, reserved,
+        return "%s, %s: %d used of %d, %d held in %s" % (
+            state, plural(self.checkouts(), "checkout"), used, capacity, reserved,
             plural(chunks, "chunk"))
 
 
@@ -256,7 +258,10 @@ class Herd:
                 yield Chunk(address, kind="spare")
 
     def __str__(self):
-        figures = dict(self.figures())
+        try:
+            figures = dict(self.figures())
+        except Damaged as problem:
+            return "herd 0x%x: damaged: %s" % (self.address, problem)
         figures["members"] = plural(figures["members"], "member")
         figures["limit"] = figures["limit"] or "none"
         return "herd 0x%x: " % self.address + (
@@ -470,9 +475,10 @@ def list_members(herd):
     threads = Threads(herd)
     for i, address in enumerate(herd.members(), 1):
         try:
-            print("  member %d 0x%x" % (i, address) + Member(address).describe(threads)[len("0x%x" % address):])
+            text = Member(address).describe(threads)
         except Damaged as problem:
-            print("  member %d 0x%x, damaged: %s" % (i, address, problem))
+            text = "damaged: %s" % problem
+        print("  member %d 0x%x, %s" % (i, address, text))
 
 
 def list_chunks(arena):
@@ -522,16 +528,28 @@ def place_in(chunk, address):
     return "handed out" if address < chunk.pos else "not handed out"
 
 
+def owned_chunks(herd):
+    """All chunks of a herd that can be reached, and whose each is; tells of what is damaged."""
+    try:
+        for i, address in enumerate(herd.members(), 1):
+            try:
+                for chunk in Member(address).chunks():
+                    yield "member %d 0x%x" % (i, address), chunk
+            except Damaged as problem:
+                tell(problem)
+        for chunk in herd.spare_chunks():
+            yield "spare", chunk
+    except Damaged as problem:
+        tell(problem)
+
+
 def find_owner(address):
     for herd in all_herds():
-        owned = [("member %d 0x%x" % (i, member), Member(member).chunks)
-                 for i, member in enumerate(herd.members(), 1)]
-        for who, chunks in owned + [("spare", herd.spare_chunks)]:
-            for chunk in chunks():
-                if chunk.address <= address < chunk.address + chunk.size:
-                    print("0x%x: %s, %s of herd 0x%x" % (address, place_in(chunk, address), who, herd.address))
-                    print("    %s" % chunk)
-                    return
+        for who, chunk in owned_chunks(herd):
+            if chunk.address <= address < chunk.address + chunk.size:
+                print("0x%x: %s, %s of herd 0x%x" % (address, place_in(chunk, address), who, herd.address))
+                print("    %s" % chunk)
+                return
     print("0x%x: in no herd's memory (standalone arenas are not listed)" % address)
 
 
@@ -579,6 +597,8 @@ An expression may be a pointer, the struct itself, or an address."""
             address, tag = pointed_at(argument)
             if tag == "bump":
                 raise NotKnown("%s is an arena, not a herd: herd chunks %s" % (argument, argument))
+            if tag not in ("herd_pool", None):
+                raise NotKnown("%s is no herd: it is a struct %s" % (argument, tag))
             list_members(Herd(address))
 
 
