@@ -37,27 +37,47 @@ class NotKnown(Exception):
 
 # --- types and variables of the library ---
 
-def _block_of(function):
-    """The names of the file that defines a function of the library."""
-    symbol = gdb.lookup_global_symbol(function)
-    if symbol is None:
+# What tells a struct of the library from one of the program with the same name.
+MEMBERS = {
+    "arena": {"head", "end", "chunk", "herd", "flags", "below", "own", "held", "spare"},
+    "chunk": {"next", "end", "ptr", "size", "serial"},
+    "herd_pool": {"newest", "spare", "id", "next"},
+    "member": {"arena", "view", "older", "state", "local"},
+    "spare": {"reserved", "peak", "bytes", "limit", "unsorted", "sorted"},
+}
+
+
+def find(name, function, domain, fits):
+    """
+    A name of the file that defines a function of the library; or of another file of the library, for
+    a compiler may have made one of several.
+    """
+    home = gdb.lookup_global_symbol(function) or gdb.lookup_global_symbol("herd_new")
+    if home is None:
         raise NotKnown("no debug information for libherd, or it is not loaded yet: "
                        "build it with -g, or install its debug symbols")
-    return symbol.symtab.static_block()
+    nearest = gdb.lookup_symbol(name, home.symtab.static_block(), domain)[0]
+    if nearest is not None and nearest.symtab.objfile == home.symtab.objfile and fits(nearest.type):
+        return nearest
+    for symbol in gdb.lookup_static_symbols(name, domain):
+        if symbol.symtab.objfile == home.symtab.objfile and fits(symbol.type):
+            return symbol
+    raise NotKnown("the debug information for libherd lacks " + name)
+
+
+def has_members(kind, tag):
+    return MEMBERS[tag] <= {field.name for field in kind.fields()}
 
 
 def struct(tag):
-    """The library's type of that name: a program may have one of its own."""
-    symbol = gdb.lookup_symbol(tag, _block_of("herd_new"), gdb.SYMBOL_STRUCT_DOMAIN)[0]
-    return symbol.type if symbol is not None else gdb.lookup_type("struct " + tag)
+    """The library's type of that name."""
+    return find(tag, "herd_new", gdb.SYMBOL_STRUCT_DOMAIN, lambda kind: has_members(kind, tag)).type
 
 
-def variable(name, function):
-    """A variable of the file that defines the function; of a thread's own, that of the selected one."""
-    symbol = gdb.lookup_symbol(name, _block_of(function))[0]
-    if symbol is None:
-        raise NotKnown("no debug information for the library's variable " + name)
-    return symbol.value()
+def variable(name, function, code):
+    """A variable of the library, of that type's code; of a thread's own, the selected thread's."""
+    return find(name, function, gdb.SYMBOL_VAR_DOMAIN,
+                lambda kind: kind.strip_typedefs().unqualified().code == code).value()
 
 
 def size_max():
@@ -270,7 +290,7 @@ class Herd:
 
 
 def all_herds():
-    lists = variable("lists", "fork_enlist")
+    lists = variable("lists", "fork_enlist", gdb.TYPE_CODE_ARRAY)
     first, last = lists.type.range()
     for i in range(first, last + 1):
         for address in walk(number(lists[i]), lambda at_: number(at(at_, "herd_pool")["next"]), "herds"):
@@ -297,10 +317,10 @@ class Threads:
         frame.select()
 
     def _read(self, thread, herd):
-        ticket = number(variable("my_ticket", "herd_get"))
+        ticket = number(variable("my_ticket", "herd_get", gdb.TYPE_CODE_INT))
         if ticket != 0:
             self.tickets[ticket] = thread
-        recent = variable("recent", "herd_get")
+        recent = variable("recent", "herd_get", gdb.TYPE_CODE_ARRAY)
         entry = recent[herd.id % (recent.type.range()[1] + 1)]
         if number(entry["herd"]) == herd.id:
             self.last.setdefault(number(entry["member"]), []).append(thread)
@@ -322,7 +342,7 @@ def guarded(printer):
             return printer(self)
         except Damaged as problem:
             return "damaged: %s" % problem
-        except (NotKnown, gdb.MemoryError) as problem:
+        except (NotKnown, gdb.error) as problem:
             return "<%s>" % problem
     return text
 
@@ -455,13 +475,9 @@ class HerdPrinters(gdb.printing.PrettyPrinter):
             return None # a copy, in a register say: what it is part of can't be seen
         if printer is BumpPrinter and gdb.lookup_global_symbol("herd_new") is None:
             return PlainBump(value)
-        if printer is ChunkPrinter and not self.is_library_s(kind):
+        if printer is ChunkPrinter and not has_members(kind, "chunk"):
             return None
         return printer(value)
-
-    @staticmethod
-    def is_library_s(kind):
-        return {"next", "end", "ptr", "size", "serial"} < {field.name for field in kind.fields()}
 
 
 # --- the command ---
