@@ -88,8 +88,8 @@ static void put_back(herd_t *herd, void *ctx)
 	if (!member_is_mine(m))
 		return; /* recalled */
 	member_disown(m);
-	member_park(m);
 	PROBE2(put, herd, &m->arena.head);
+	member_park(m);
 	(void)member_release(herd, m);
 }
 

@@ -3,15 +3,15 @@
 #define HERD_PROBE_H
 
 /*
- * Static probes (USDT), for perf, bpftrace, gdb and systemtap: the only file that includes
- * <sys/sdt.h>. src/doc/observe.md lists them.
+ * Static probes (USDT), for perf, bpftrace and gdb: the only file that includes <sys/sdt.h>.
+ * src/doc/observe.md lists them.
  *
  * A probe is one no-operation instruction, and a note, which is not loaded, that says where it is
  * and where its arguments are. So what is passed has to be there already: a value in a register or
  * in memory, never one that is computed for the probe. In herd_get and herd_put that is tested
  * (tests/probes).
  *
- * An argument may not have a side effect; without probes it is not evaluated.
+ * An argument has no side effect, and is not atomic: without probes nothing must be left of it.
  */
 
 #ifndef HERD_PROBES
@@ -35,8 +35,8 @@
 
 #else
 
-#define PROBE1(name, a) ((void)sizeof(a))
-#define PROBE2(name, a, b) ((void)(sizeof(a) + sizeof(b)))
+#define PROBE1(name, a) ((void)(a))
+#define PROBE2(name, a, b) ((void)(a), (void)(b))
 
 #endif
 
