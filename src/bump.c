@@ -14,6 +14,7 @@
 #include "heap.h"
 #include "id.h"
 #include "misuse.h"
+#include "probe.h"
 #include "san.h"
 
 _Static_assert(
@@ -197,7 +198,11 @@ static int reset(struct arena *a, const char *function)
 
 int bump_reset(bump_t *bump)
 {
-	return reset(arena_of(bump), "bump_reset");
+	const int error = reset(arena_of(bump), "bump_reset");
+
+	if (error == 0)
+		PROBE1(bump_reset, bump);
+	return error;
 }
 
 void bump_destroy(bump_t *bump)

@@ -13,6 +13,7 @@
 #include <errno.h>
 
 #include "misuse.h"
+#include "probe.h"
 
 /* The out-of-line definitions of what the header inlines. */
 extern inline void herd_scope_leave_(herd_scope_t *scope);
@@ -123,10 +124,11 @@ static struct member *claim_recent(const herd_t *herd)
 }
 
 /* Open a member that is ours. */
-static bump_t *check_out(struct member *m)
+static inline __attribute__((always_inline)) bump_t *check_out(const herd_t *herd, struct member *m)
 {
 	arena_count(&m->arena.era);
 	arena_open(&m->arena, CLOSED_PARKED);
+	PROBE2(get, herd, &m->arena.head);
 	return &m->arena.head;
 }
 
@@ -187,7 +189,7 @@ static __attribute__((noinline)) bump_t *get_slow(herd_t *herd, bool make, const
 	if (m == NULL)
 		m = make ? pop_or_make(herd, function) : pop(herd);
 	if (m != NULL)
-		return check_out(m);
+		return check_out(herd, m);
 	if (!make)
 		errno = EAGAIN;
 	return NULL;
@@ -203,7 +205,7 @@ bump_t *herd_get(herd_t *herd)
 
 	if (HERD_LIKELY(HERD_CLAIM && r->herd == herd->id && arena_calling == NULL &&
 			!san_watching_threads() && member_set_busy(r->member)))
-		return check_out(r->member);
+		return check_out(herd, r->member);
 	return get_slow(herd, true, "herd_get");
 }
 
@@ -262,8 +264,10 @@ static __attribute__((noinline)) void put_slow(herd_t *herd, bump_t *bump)
 {
 	struct member *m = returned(herd, bump, "herd_put");
 
-	if (m != NULL)
-		park_and_release(herd, m, "herd_put");
+	if (m == NULL)
+		return;
+	PROBE2(put, herd, bump);
+	park_and_release(herd, m, "herd_put");
 }
 
 /* The member was off the stack, or was not out. */
@@ -289,6 +293,7 @@ void herd_put(herd_t *herd, bump_t *bump)
 			(a->flags & (CLOSED_PARKED | IS_LOCAL)) == 0 && arena_calling == NULL &&
 			!san_watching_threads())) {
 		member_park(member_of(bump));
+		PROBE2(put, herd, bump);
 		const unsigned former = member_set_free(member_of(bump));
 
 		if (!HERD_LIKELY(former == ON_BUSY))
@@ -314,5 +319,6 @@ void herd_discard(herd_t *herd, bump_t *bump)
 	if (m->arena.low_era == arena_era(&m->arena) && place_before(m->arena.low, to))
 		to = m->arena.low;
 	arena_rewind(&m->arena, (struct state){.place = to, .clock = m->arena.kept});
+	PROBE2(discard, herd, bump);
 	park_and_release(herd, m, "herd_discard");
 }

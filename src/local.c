@@ -18,6 +18,7 @@
 
 #include "id.h"
 #include "misuse.h"
+#include "probe.h"
 
 struct slot {
 	uint64_t herd; /* its id; 0: the slot is free */
@@ -87,6 +88,7 @@ static void put_back(herd_t *herd, void *ctx)
 	if (!member_is_mine(m))
 		return; /* recalled */
 	member_disown(m);
+	PROBE2(put, herd, &m->arena.head);
 	member_park(m);
 	(void)member_release(herd, m);
 }

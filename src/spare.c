@@ -8,6 +8,7 @@
 
 #include "check.h"
 #include "os.h"
+#include "probe.h"
 #include "san.h"
 #include "sources.h"
 
@@ -89,6 +90,7 @@ static size_t release_list(struct spare *s, struct chunk *list)
 		bytes += size;
 		san_unroot(c, size);
 		san_raw(c, size);
+		PROBE2(chunk_release, c, size);
 		s->source.release(s->source.ctx, c, size);
 	}
 	unshield(s, state);
@@ -245,6 +247,7 @@ static const char *acquire(struct spare *s, const struct spare_wish *wish, size_
 		return problem;
 	}
 	settle(s, given, given);
+	PROBE2(chunk_acquire, memory, given);
 	*chunk = chunk_at(memory, given);
 	san_root(*chunk, given);
 	san_no_access(chunk_start(*chunk), chunk_capacity(*chunk));
