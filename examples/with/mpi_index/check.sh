@@ -21,18 +21,22 @@ OMPI_ALLOW_RUN_AS_ROOT=1
 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 OMPI_MCA_plm=isolated
 OMPI_MCA_btl=self,vader
-OMPI_MCA_rmaps_base_oversubscribe=1
 export OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM OMPI_MCA_plm OMPI_MCA_btl
-export OMPI_MCA_rmaps_base_oversubscribe
 # What Open MPI keeps until a process ends is none of our leaks.
 ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
 export ASAN_OPTIONS
+
+# So many ranks of a program.
+run_ranks()
+{
+	timeout 120 mpirun --oversubscribe -np "$@"
+}
 
 ranks()
 {
 	ranks_count=$1
 	shift
-	timeout 120 mpirun -np "$ranks_count" "$mpi_index" "$@"
+	run_ranks "$ranks_count" "$mpi_index" "$@"
 }
 
 # Some files that are nearly all distinct names, one that has more of them than all others, one that
@@ -87,7 +91,7 @@ fails()
 		[ "$(grep -c "^mpi_index: rank .: $fails_message" "$work/said")" = "$fails_count" ]
 }
 
-if ! command -v mpirun >/dev/null || ! timeout 60 mpirun -np 2 true >/dev/null 2>&1; then
+if ! command -v mpirun >/dev/null || ! run_ranks 3 true >/dev/null 2>&1; then
 	skip 'the index over several processes' 'mpirun is missing, or can not run here'
 	finish
 fi
