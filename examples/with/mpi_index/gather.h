@@ -13,7 +13,7 @@
 #include "../../index/table.h"
 #include "process.h"
 
-/* What a rank found, or all of them: the numbers of the name with the same place in the text. */
+/* What a rank found: for each name its numbers, in the same order. */
 struct found {
 	uint64_t (*numbers)[2]; /* how often, and in how many files */
 	char *names;		/* each with its NUL */
