@@ -15,6 +15,8 @@
  * INV-SERIAL: `clock` counts all that changes the lists of chunks and of deferred functions, and
  *   is never set back. What is added gets it as its serial; so along each list serials fall.
  * INV-BELOW:  `below` sums up every chunk but the current one.
+ * INV-READY:  a `ready` chunk holds nothing, is in no list, and counts as held; there is one only
+ *   while there is no current chunk.
  */
 
 #include <stdatomic.h>
@@ -98,7 +100,8 @@ struct arena {
 	struct chunk *oldest; /* the last in the list of chunks that came from the source */
 	struct chunk *own;    /* chunks of large requests, newest first */
 	struct chunk *own_oldest;
-	struct chunk *home; /* the caller's memory: the last in the list of chunks */
+	struct chunk *ready; /* INV-READY; what rewinding to the beginning left for the next one */
+	struct chunk *home;  /* the caller's memory: the last in the list of chunks */
 	struct reservation reservation;
 	struct spare *spare; /* where chunks come from and go to */
 	size_t held;	     /* bytes in chunks from the source */
@@ -331,6 +334,8 @@ void arena_rewind(struct arena *a, struct state to);
 void arena_run_defers(struct arena *a, uint64_t clock);
 /* Give chunks that hold nothing back to the spare ones, for trimming. */
 void arena_strip(struct arena *a);
+/* The same of the one that is ready. */
+void arena_give_ready(struct arena *a);
 
 /* look.c */
 int arena_each_chunk(const struct arena *a,

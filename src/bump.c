@@ -136,6 +136,7 @@ static void forget(struct arena *a)
 void arena_clear(struct arena *a)
 {
 	CHECK(a->defers == NULL);
+	arena_give_ready(a);
 	arena_save(a);
 	if (arena_watched(a)) {
 		for (struct chunk *c = a->chunk; c != NULL; c = c->next)
@@ -157,6 +158,7 @@ void arena_clear(struct arena *a)
 void arena_take(struct arena *a, struct arena *from)
 {
 	CHECK(a->chunk == NULL && a->own == NULL && a->defers == NULL && from->home == NULL);
+	CHECK(a->ready == NULL && from->ready == NULL);
 	arena_save(from);
 	a->oldest = from->oldest;
 	a->own = from->own;

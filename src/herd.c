@@ -26,7 +26,7 @@ extern inline herd_scope_t herd_scope_enter_(herd_t *herd);
  *
  * - The member that this thread got or put last; behind it, linked through the members themselves,
  *   those before. The newest are tried first: most likely they are idle, and near.
- * - The members that it had to take from the stack, or to make, in a queue; the oldest is tried.
+ * - The members that it had to take from the stack, or to make, in a queue; the oldest are tried.
  *   A thread that only gets, and hands on what it got, finds here what others put back since.
  *
  * Any thread that gets or puts a member may link it into a list of its own; then the other's list
@@ -40,8 +40,9 @@ extern inline herd_scope_t herd_scope_enter_(herd_t *herd);
  * one made since.
  */
 enum {
-	RECENT = 4, /* herds */
-	TRIES = 2,  /* the newest so many members are tried */
+	RECENT = 4,    /* herds */
+	TRIES = 2,     /* the newest so many members are tried, and of the queue the oldest */
+	PATIENCE = 32, /* after so many misses in a row these are forgotten: count_miss() */
 };
 
 struct recent {
@@ -57,10 +58,17 @@ struct recent {
 
 _Thread_local uint64_t my_ticket __attribute__((tls_model("initial-exec")));
 static _Thread_local struct recent recent[RECENT] __attribute__((tls_model("initial-exec")));
+/* Of each queue, in a row: beside it, for the fast path indexes the other. */
+static _Thread_local unsigned misses[RECENT] __attribute__((tls_model("initial-exec")));
+
+static size_t index_of(const herd_t *herd)
+{
+	return (size_t)(herd->id % RECENT);
+}
 
 static struct recent *recent_of(const herd_t *herd)
 {
-	return &recent[herd->id % RECENT];
+	return &recent[index_of(herd)];
 }
 
 /* Have the next checkout try `m` first, which is ours. */
@@ -88,8 +96,9 @@ static void enqueue(struct recent *r, struct member *m)
 }
 
 /* Claim one of the oldest of the queue, and append it; those before it are forgotten. */
-static struct member *claim_oldest(struct recent *r)
+static struct member *claim_oldest(const herd_t *herd)
 {
+	struct recent *r = recent_of(herd);
 	struct member *m = r->oldest;
 
 	for (unsigned i = 0; i < TRIES && m != NULL; i++) {
@@ -97,12 +106,28 @@ static struct member *claim_oldest(struct recent *r)
 
 		if (member_claim(m)) {
 			r->oldest = after;
+			misses[index_of(herd)] = 0;
 			enqueue(r, m);
 			return m;
 		}
 		m = after;
 	}
 	return NULL;
+}
+
+/*
+ * A member was idle, and none that this thread tried was. What is out is most likely back soon, the
+ * oldest first; but members that stay out for long must not keep this thread from those behind them.
+ */
+static void count_miss(const herd_t *herd)
+{
+	struct recent *r = recent_of(herd);
+
+	if (r->herd != herd->id || ++misses[index_of(herd)] < PATIENCE)
+		return;
+	misses[index_of(herd)] = 0;
+	for (unsigned i = 0; i < TRIES && r->oldest != NULL; i++)
+		r->oldest = atomic_load_explicit(&r->oldest->after, memory_order_acquire);
 }
 
 /* Claim a member that this thread remembers; NULL: none was found idle. */
@@ -120,7 +145,7 @@ static struct member *claim_recent(const herd_t *herd)
 			return r->member = m;
 		m = atomic_load_explicit(&m->before, memory_order_acquire);
 	}
-	return claim_oldest(r);
+	return claim_oldest(herd);
 }
 
 /* Open a member that is ours. */
@@ -146,7 +171,10 @@ static struct member *pop(herd_t *herd)
 {
 	struct member *m = member_pop(herd);
 
-	return m != NULL ? found(herd, m) : NULL;
+	if (m == NULL)
+		return NULL;
+	count_miss(herd);
+	return found(herd, m);
 }
 
 /*

@@ -21,7 +21,11 @@
 #include "misuse.h"
 #include "san.h"
 
-enum { VOIDED = sizeof((struct arena *)0)->voided / sizeof(struct voided) };
+enum {
+	VOIDED = sizeof((struct arena *)0)->voided / sizeof(struct voided),
+	READY_AT_MOST =
+		64 << 10, /* it is kept from others; filling more takes longer than a lock */
+};
 
 /* The out-of-line definitions of what the header inlines. */
 extern inline void bump_scope_leave_(bump_scope_t *scope);
@@ -241,10 +245,38 @@ static void count_current(struct arena *a, bool among)
 }
 
 /*
- * Free own chunks that came after `clock`, and others after `chunk`: the newest one left is the
- * current one.
+ * The arena holds no chunk any more: keep the newest small one of those that go, for the next
+ * allocation. A scope in an arena that holds nothing else would take it from the spare ones again,
+ * and give it back, under their lock. Not where the herd has a limit: another member may need it.
  */
-static void cut(struct arena *a, uint64_t chunk, uint64_t clock)
+static void keep_ready(struct arena *a, struct chain *chain)
+{
+	struct chunk *c = chain->head, *before = NULL;
+
+	if (a->chunk != NULL || (a->herd != NULL && spare_limit(a->spare) != SIZE_MAX))
+		return;
+	while (c != NULL && c->size > READY_AT_MOST) {
+		before = c;
+		c = c->next;
+	}
+	if (c == NULL)
+		return;
+	if (before != NULL)
+		before->next = c->next;
+	else
+		chain->head = c->next;
+	if (chain->tail == c)
+		chain->tail = before;
+	chain->bytes -= c->size;
+	a->held += c->size;
+	a->ready = c;
+}
+
+/*
+ * Free own chunks that came after `clock`, and others after `chunk`: the newest one left is the
+ * current one. Where none is, one may be kept ready.
+ */
+static void cut(struct arena *a, uint64_t chunk, uint64_t clock, bool keep)
 {
 	struct chunk *list = a->chunk;
 	struct chain own = {0}, others = {0};
@@ -257,6 +289,8 @@ static void cut(struct arena *a, uint64_t chunk, uint64_t clock)
 		a->chunk = list;
 		count_current(a, false);
 		arena_resume(a, list);
+		if (keep)
+			keep_ready(a, &others);
 	}
 	/* Last: whenever another thread forks, no chunk is in two lists. */
 	give(a, &own);
@@ -291,7 +325,7 @@ static void cut_growth(struct arena *a, char *end)
 void arena_rewind(struct arena *a, struct state to)
 {
 	arena_run_defers(a, to.clock);
-	cut(a, to.place.chunk, to.clock);
+	cut(a, to.place.chunk, to.clock, true);
 	cut_growth(a, to.own);
 	if (a->chunk != NULL && place_before(to.place, arena_place(a))) {
 		char *const pos = arena_pos(a);
@@ -326,8 +360,20 @@ int bump_rewind(bump_t *bump, bump_mark_t mark)
 	return 0;
 }
 
+void arena_give_ready(struct arena *a)
+{
+	struct chunk *c = a->ready;
+
+	if (c == NULL)
+		return;
+	a->ready = NULL;
+	a->held -= c->size;
+	spare_return(a->spare, c, c, c->size);
+}
+
 void arena_strip(struct arena *a)
 {
+	arena_give_ready(a);
 	while (a->chunk != NULL && a->chunk != a->home && arena_pos(a) == chunk_start(a->chunk))
-		cut(a, a->chunk->serial - 1, a->clock);
+		cut(a, a->chunk->serial - 1, a->clock, false);
 }

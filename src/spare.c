@@ -30,7 +30,7 @@ void spare_unlock(struct spare *s)
 void spare_init(struct spare *s, const herd_source_t *source, size_t limit, bool shared)
 {
 	s->source = *source;
-	s->limit = limit != 0 ? limit : SIZE_MAX;
+	atomic_init(&s->limit, limit != 0 ? limit : SIZE_MAX);
 	s->lock = (struct single_mutex)SINGLE_MUTEX_INITIALIZER;
 	s->shared = shared;
 	s->known = source_is_known(source);
@@ -147,13 +147,13 @@ static void settle(struct spare *s, size_t asked, size_t given)
 
 static size_t room_in_budget(const struct spare *s)
 {
-	return num_sub(num_sub(s->limit, s->reserved), s->pending);
+	return num_sub(num_sub(spare_limit(s), s->reserved), s->pending);
 }
 
 /* By how much `more` bytes would exceed the limit: so much has to go first. */
 static size_t over_budget(const struct spare *s, size_t more)
 {
-	return num_sub(num_add(num_add(s->reserved, s->pending), more), s->limit);
+	return num_sub(num_add(num_add(s->reserved, s->pending), more), spare_limit(s));
 }
 
 /*
@@ -379,7 +379,8 @@ void spare_move(struct spare *to, struct spare *from)
 struct spare_figures spare_figures(struct spare *s)
 {
 	spare_lock(s);
-	const struct spare_figures figures = {.limit = s->limit != SIZE_MAX ? s->limit : 0,
+	const size_t limit = spare_limit(s);
+	const struct spare_figures figures = {.limit = limit != SIZE_MAX ? limit : 0,
 					      .reserved = s->reserved,
 					      .peak = s->peak,
 					      .bytes = s->bytes};
@@ -391,7 +392,7 @@ struct spare_figures spare_figures(struct spare *s)
 void spare_set_limit(struct spare *s, size_t limit)
 {
 	spare_lock(s);
-	s->limit = limit != 0 ? limit : SIZE_MAX;
+	atomic_store_explicit(&s->limit, limit != 0 ? limit : SIZE_MAX, memory_order_relaxed);
 	spare_unlock(s);
 }
 
