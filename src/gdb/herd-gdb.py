@@ -8,9 +8,9 @@ herd in gdb: what an arena, a herd, a chunk and a builder hold, and a command th
     herd HERD            a herd's members
     help herd            the other forms
 
-gdb loads this file by itself together with the library, where it is installed; for a library that is
-not, or is linked statically: `source herd-gdb.py`. It calls no function of the program, so it works on
-core files as well. It needs the library's debug information, with or without optimisation.
+gdb loads this file by itself together with the library, where it is installed; for a library that
+is not, or is linked statically: `source herd-gdb.py`. It calls no function of the program, so it
+works on core files as well. It needs the library's debug information, with or without optimisation.
 
 What is read may be damaged: lists are followed for LIMIT steps at most, and where memory can't be
 read, or does not look as it must, that is what is printed.
@@ -49,8 +49,8 @@ MEMBERS = {
 
 def find(name, function, domain, fits):
     """
-    A name of the file that defines a function of the library; or of another file of the library, for
-    a compiler may have made one of several.
+    A name of the file that defines a function of the library; or of another file of the library,
+    for a compiler may have made one of several.
     """
     home = gdb.lookup_global_symbol(function) or gdb.lookup_global_symbol("herd_new")
     if home is None:
@@ -124,7 +124,7 @@ def plural(n, word):
 # --- chunks ---
 
 class Chunk:
-    """A chunk of an arena, or a spare one; `pos` is the arena's position where it is the current one."""
+    """A chunk of an arena, or a spare one; `pos`: the arena's position, of its current one."""
 
     def __init__(self, address, pos=None, kind=""):
         value = at(address, "chunk")
@@ -155,8 +155,8 @@ class Chunk:
     def __str__(self):
         if self.kind == "spare":
             return "0x%x - 0x%x: %d, spare" % (self.start, self.end, self.capacity)
-        kind = ", " + self.kind if self.kind else ""
-        return "0x%x - 0x%x: %d used of %d%s" % (self.start, self.end, self.used, self.capacity, kind)
+        return "0x%x - 0x%x: %d used of %d%s" % (self.start, self.end, self.used, self.capacity,
+                                                 ", " + self.kind if self.kind else "")
 
 
 def chunk_list(first, what):
@@ -186,8 +186,10 @@ class Arena:
     def chunks(self):
         """Its chunks, as bump_each_chunk() tells them, but list by list."""
         for address in chunk_list(self.current, "chunks"):
-            current = address == self.current
-            yield Chunk(address, self.pos if current else None, "current" if current else "").checked()
+            if address == self.current:
+                yield Chunk(address, self.pos, "current").checked()
+            else:
+                yield Chunk(address).checked()
         for address in chunk_list(number(self.value["own"]), "large requests' chunks"):
             yield Chunk(address, kind="of one large request").checked()
 
@@ -293,7 +295,8 @@ def all_herds():
     lists = variable("lists", "fork_enlist", gdb.TYPE_CODE_ARRAY)
     first, last = lists.type.range()
     for i in range(first, last + 1):
-        for address in walk(number(lists[i]), lambda at_: number(at(at_, "herd_pool")["next"]), "herds"):
+        for address in walk(number(lists[i]),
+                            lambda herd: number(at(herd, "herd_pool")["next"]), "herds"):
             yield Herd(address)
 
 
@@ -517,7 +520,7 @@ def list_herds_chunks(herd):
 
 
 def pointed_at(text):
-    """The address that an expression names, and the tag of the struct there; None where it has none."""
+    """The address that an expression names, and the tag of the struct there, or None."""
     value = gdb.parse_and_eval(text)
     kind = value.type.strip_typedefs()
     if kind.code in (gdb.TYPE_CODE_REF, gdb.TYPE_CODE_RVALUE_REF):
@@ -533,7 +536,8 @@ def pointed_at(text):
 
 
 def is_a_herd(address, tag):
-    return tag == "herd_pool" or (tag is None and any(herd.address == address for herd in all_herds()))
+    return tag == "herd_pool" or (
+        tag is None and any(herd.address == address for herd in all_herds()))
 
 
 def place_in(chunk, address):
@@ -563,7 +567,8 @@ def find_owner(address):
     for herd in all_herds():
         for who, chunk in owned_chunks(herd):
             if chunk.address <= address < chunk.address + chunk.size:
-                print("0x%x: %s, %s of herd 0x%x" % (address, place_in(chunk, address), who, herd.address))
+                place = place_in(chunk, address)
+                print("0x%x: %s, %s of herd 0x%x" % (address, place, who, herd.address))
                 print("    %s" % chunk)
                 return
     print("0x%x: in no herd's memory (standalone arenas are not listed)" % address)
@@ -573,8 +578,8 @@ class HerdCommand(gdb.Command):
     """Look at herds and arenas of libherd; no function of the program is called.
 
 herd, herd all             all herds of the process, a line for each
-herd HERD                  the herd, and its members, newest first: whether one is out, and with which
-                           thread; how often it was checked out; bytes used and held
+herd HERD                  the herd, and its members, newest first: whether one is out, and with
+                           which thread; how often it was checked out; bytes used and held
 herd chunks HERD-OR-ARENA  the chunks: addresses, bytes used and usable
 herd owner ADDRESS         which herd's chunk holds the address, and whether it is handed out
 

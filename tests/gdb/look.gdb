@@ -28,6 +28,8 @@ printf "\n== all\n"
 herd all
 printf "== members\n"
 herd herd
+printf "== members of small\n"
+herd small
 printf "== members of an address\n"
 herd (unsigned long)herd
 printf "== chunks of mine\n"

@@ -22,7 +22,7 @@ struct chunk {
 
 struct chunk not_the_library_s = {7};
 
-herd_t *herd, *other;
+herd_t *herd, *other, *small;
 bump_t *lone, *mine, *idle, *workers;
 bump_mark_t mark;
 bump_str_t empty_text;
@@ -104,6 +104,9 @@ static void fill(void)
 	}
 	if (herd_reset(other) != 0)
 		die("herd_reset");
+
+	small = (herd_t *)have(herd_new(NULL), "herd_new");
+	have(herd_get(small), "herd_get"); /* and nothing else */
 }
 
 static void build(void)
