@@ -4,7 +4,8 @@
 
 /*
  * A chunk: one piece of memory from a source, with its header in front. It is in one list at a
- * time: an arena's chunks, an arena's own chunks for large requests, or the spare ones.
+ * time: an arena's chunks, an arena's own chunks for large requests, or the spare ones. In front of
+ * the header there may be a seal: harden.h.
  */
 
 #include <stdint.h>

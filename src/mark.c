@@ -198,6 +198,8 @@ static struct chain unlink_newer(struct arena *a, struct chunk **list, struct ch
 		a->below.used -= chunk_used(c);
 		a->below.capacity -= chunk_capacity(c);
 		a->below.chunks--;
+		if (arena_zeroes(a))
+			harden_zero(chunk_start(c), chunk_used(c));
 		if (arena_watched(a))
 			san_no_access(chunk_start(c), chunk_capacity(c));
 	}
@@ -256,28 +258,43 @@ static void cut(struct arena *a, uint64_t chunk, uint64_t clock)
 	give(a, &others);
 }
 
-void arena_rewind(struct arena *a, struct state to)
+/* Run what was deferred, and see whether that broke a header. */
+static bool run_defers(struct arena *a, const struct state *to, const char *function)
 {
-	arena_run_defers(a, to.clock);
+	if (a->defers == NULL)
+		return true;
+	arena_run_defers(a, to->clock);
+	return arena_expect_sound(a, to->place.chunk, to->clock, function);
+}
+
+bool arena_rewind(struct arena *a, struct state to, const char *function)
+{
+	if (!run_defers(a, &to, function))
+		return false;
+	arena_end_reservation(a, arena_pos(a));
 	cut(a, to.place.chunk, to.clock);
 	if (a->chunk != NULL && place_before(to.place, arena_place(a))) {
 		char *const pos = arena_pos(a);
 
 		if (a->chunk->touched < pos)
-			a->chunk->touched = pos;
+			chunk_set_touched(a->chunk, pos, arena_seals(a));
+		if (arena_zeroes(a))
+			harden_zero(to.place.ptr, (size_t)(pos - to.place.ptr));
 		if (arena_watched(a))
 			san_no_access(to.place.ptr, (size_t)(pos - to.place.ptr));
 		arena_set_pos(a, to.place.ptr);
 	}
 	if (HERD_DEEP_CHECKS)
 		arena_check(a);
+	return true;
 }
 
 int bump_rewind(bump_t *bump, bump_mark_t mark)
 {
 	struct arena *a = arena_of(bump);
 
-	if (!arena_usable(a, "bump_rewind"))
+	if (!arena_usable(a, "bump_rewind") ||
+	    !arena_expect_sound(a, mark.chunk_, mark.clock_, "bump_rewind"))
 		return EINVAL;
 
 	const char *problem = problem_of(a, &mark);
@@ -286,7 +303,9 @@ int bump_rewind(bump_t *bump, bump_mark_t mark)
 		misuse("bump_rewind", problem);
 		return EINVAL;
 	}
-	arena_rewind(a, (struct state){.place = {mark.chunk_, mark.ptr_}, .clock = mark.clock_});
+	if (!arena_rewind(a, (struct state){.place = {mark.chunk_, mark.ptr_}, .clock = mark.clock_},
+			  "bump_rewind"))
+		return EINVAL;
 	note_voided(a, &mark);
 	return 0;
 }

@@ -26,9 +26,12 @@ void spare_unlock(struct spare *s)
 		single_unlock(&s->lock);
 }
 
-void spare_init(struct spare *s, const herd_source_t *source, size_t limit, bool shared)
+void spare_init(struct spare *s, const bump_config_t *config, size_t limit, bool shared)
 {
-	s->source = *source;
+	const herd_source_t *source = config->source != NULL ? config->source : &herd_source_os;
+
+	s->source = (config->harden & BUMP_HARDEN_GUARD) != 0 ? source_guarded : *source;
+	s->sealed = (config->harden & BUMP_HARDEN_CHECK) != 0;
 	s->limit = limit != 0 ? limit : SIZE_MAX;
 	s->lock = (struct single_mutex)SINGLE_MUTEX_INITIALIZER;
 	s->shared = shared;
@@ -56,6 +59,12 @@ static void prepare_reuse(struct chunk *c)
 	c->ptr = chunk_start(c);
 }
 
+/* What of a chunk is in front of its header. */
+static size_t front(const struct spare *s)
+{
+	return s->sealed ? HARDEN_SEAL : 0;
+}
+
 static size_t release_list(struct spare *s, struct chunk *list)
 {
 	size_t bytes = 0;
@@ -66,9 +75,11 @@ static size_t release_list(struct spare *s, struct chunk *list)
 
 		list = c->next;
 		bytes += size;
-		san_unroot(c, size);
-		san_raw(c, size);
-		s->source.release(s->source.ctx, c, size);
+		char *const memory = (char *)c - front(s);
+
+		san_unroot(memory, size);
+		san_raw(memory, size);
+		s->source.release(s->source.ctx, memory, size);
 	}
 	return bytes;
 }
@@ -80,6 +91,15 @@ void spare_done(struct spare *s)
 	for (unsigned class = 0; class < SPARE_CLASSES && bytes != s->bytes; class ++)
 		bytes += release_list(s, s->sorted[class]);
 	CHECK(s->reserved == bytes && s->bytes == bytes && s->pending == 0 && !s->shared);
+}
+
+bool spare_is_sound(struct spare *s)
+{
+	spare_lock(s);
+	const bool sound = fit_is_sound(s);
+
+	spare_unlock(s);
+	return sound;
 }
 
 size_t spare_trim(struct spare *s, size_t keep)
@@ -138,7 +158,7 @@ static size_t charge(struct spare *s, const struct spare_wish *wish, struct chun
 
 	if (over != 0 && over <= s->bytes) {
 		*list = fit_take_above(s, s->bytes - over, freed);
-		size = need;
+		size = *list != NULL ? need : 0;
 	} else {
 		size = num_min(size, num_down(room_in_budget(s), unit));
 	}
@@ -203,22 +223,26 @@ static const char *acquire(struct spare *s, const struct spare_wish *wish, size_
 		return problem;
 	}
 	settle(s, given, given);
-	*chunk = chunk_at(memory, given);
-	san_root(*chunk, given);
+	*chunk = chunk_at((char *)memory + front(s), given - front(s));
+	(*chunk)->size = given;
+	san_root(memory, given);
 	san_no_access(chunk_start(*chunk), chunk_capacity(*chunk));
 	return NULL;
 }
 
-/* Get a spare chunk; false: none serves. */
-static bool take(struct spare *s, const struct spare_wish *wish, struct chunk **chunk)
+/* Get a spare chunk. @return NULL; *chunk is, too: none serves; or what is broken. */
+static const char *take(struct spare *s, const struct spare_wish *wish, struct chunk **chunk)
 {
 	spare_lock(s);
 	*chunk = fit_take(s, wish);
+	const bool broken = s->broken;
+
 	spare_unlock(s);
-	if (*chunk == NULL)
-		return false;
-	prepare_reuse(*chunk);
-	return true;
+	if (broken)
+		return HEADER_BROKEN;
+	if (*chunk != NULL)
+		prepare_reuse(*chunk);
+	return NULL;
 }
 
 /* Get a new chunk. */
@@ -229,10 +253,11 @@ static const char *obtain(struct spare *s, const struct spare_wish *wish, struct
 
 	spare_lock(s);
 	const size_t asked = charge(s, wish, &list, &freed);
+	const bool broken = s->broken;
 
 	spare_unlock(s);
 	if (asked == 0)
-		return NO_MEMORY;
+		return broken ? HEADER_BROKEN : NO_MEMORY;
 	if (list != NULL)
 		settle_freed(s, list, freed, asked);
 	return acquire(s, wish, asked, chunk);
@@ -261,7 +286,11 @@ obtain_new(struct spare *s, const struct spare_wish *wish, struct chunk **chunk)
 
 const char *spare_obtain(struct spare *s, const struct spare_wish *wish, struct chunk **chunk)
 {
-	return take(s, wish, chunk) ? NULL : obtain_new(s, wish, chunk);
+	const size_t need = num_add(wish->need, front(s));
+	const struct spare_wish whole = {need, num_max(wish->want, need), wish->most};
+	const char *problem = take(s, &whole, chunk);
+
+	return problem != NULL || *chunk != NULL ? problem : obtain_new(s, &whole, chunk);
 }
 
 void spare_return(struct spare *s, struct chunk *head, struct chunk *tail, size_t bytes)
@@ -269,7 +298,7 @@ void spare_return(struct spare *s, struct chunk *head, struct chunk *tail, size_
 	if (head == NULL)
 		return;
 	spare_lock(s);
-	tail->next = s->unsorted;
+	chunk_set_next(tail, s->unsorted, s->sealed);
 	s->unsorted = head;
 	s->bytes += bytes;
 	CHECK(s->bytes <= s->reserved);
