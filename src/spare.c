@@ -379,16 +379,24 @@ void spare_set_limit(struct spare *s, size_t limit)
 	spare_unlock(s);
 }
 
+static size_t list_bytes(const struct chunk *list)
+{
+	size_t bytes = 0;
+
+	for (const struct chunk *c = list; c != NULL; c = c->next)
+		bytes += c->size;
+	return bytes;
+}
+
 void spare_mend(struct spare *s, size_t held)
 {
 	s->pending = 0;
 	s->bytes = 0;
-	for (const struct chunk *c = s->unsorted; c != NULL; c = c->next)
-		s->bytes += c->size;
-	for (unsigned class = 0; class < SPARE_CLASSES; class ++) {
-		for (const struct chunk *c = s->sorted[class]; c != NULL; c = c->next)
-			s->bytes += c->size;
-	}
+	if (fit_is_sound(s)) {
+		s->bytes = list_bytes(s->unsorted);
+		for (unsigned class = 0; class < SPARE_CLASSES; class ++)
+			s->bytes += list_bytes(s->sorted[class]);
+	} /* else nobody gets a spare chunk any more */
 	s->reserved = held + s->bytes;
 }
 
