@@ -427,6 +427,9 @@ static void an_arena_with_a_broken_header_can_still_be_used(void **state)
 	bump_destroy(bump);
 }
 
+/* Arenas that can't be freed: known, so that a leak checker does not speak of them. */
+static const bump_t *lost[PLACES + 1];
+
 static void a_spare_chunk_with_a_broken_header_is_not_taken(void **state)
 {
 	(void)state;
@@ -448,6 +451,7 @@ static void a_spare_chunk_with_a_broken_header_is_not_taken(void **state)
 		assert_int_equal(errno, EINVAL);
 		test_misuse_expect("bump_alloc");
 		bump_destroy(bump); /* nor given back: it is lost */
+		lost[place] = bump;
 		test_misuse_expect("bump_destroy");
 		test_misuse_end();
 	}
@@ -460,6 +464,7 @@ static void destroying_tells_of_a_broken_spare_chunk(void **state)
 	bump_t *const bump = loaded(BUMP_HARDEN_CHECK, &mark);
 	const struct headers headers = headers_of(bump);
 
+	lost[PLACES] = bump;
 	assert_int_equal(bump_reset(bump), 0);
 	test_misuse_begin();
 	damage(headers.list[1], 1);
