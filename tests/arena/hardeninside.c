@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Guard pages where the system refuses, and what is mapped for them. Linked against the library's
- * objects, and between them and their calls.
+ * The hardened mode from inside: guard pages where the system refuses, and what is mapped for them;
+ * seals of headers. Linked against the library's objects, and between them and their calls.
  */
 
 #include "../support.h"
@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "harden.h"
 #include "os.h"
 
 typedef void *map_fn(void *at, size_t size, int protection, int flags, int fd, off_t offset);
@@ -110,13 +111,98 @@ static void sizes_that_no_address_space_has_are_refused(void **state)
 	assert_null(os_map_guarded(SIZE_MAX));
 }
 
+/* --- seals --- */
+
+struct sealed {
+	char seal[HARDEN_SEAL] __attribute__((aligned(16)));
+	struct chunk c;
+	char room[64];
+};
+
+static void make_sealed(struct sealed *s)
+{
+	harden_prepare();
+	memset(s, 0, sizeof(*s));
+	(void)chunk_at(&s->c, sizeof(s->c) + sizeof(s->room));
+	s->c.serial = 7;
+	harden_seal(&s->c);
+	assert_true(harden_is_sound(&s->c));
+}
+
+/* Of all members, which fill the header where pointers have 64 bits. */
+static void every_bit_of_a_header_is_sealed(void **state)
+{
+	struct sealed s;
+	char *const bytes = (char *)&s.c;
+	const size_t size = sizeof(void *) == 8 ? sizeof(s.c) : offsetof(struct chunk, size);
+
+	(void)state;
+	make_sealed(&s);
+	for (size_t bit = 0; bit < 8 * size; bit++) {
+		bytes[bit / 8] = (char)(bytes[bit / 8] ^ 1 << bit % 8);
+		if (harden_is_sound(&s.c))
+			fail_msg("bit %zu", bit);
+		bytes[bit / 8] = (char)(bytes[bit / 8] ^ 1 << bit % 8);
+	}
+	assert_true(harden_is_sound(&s.c));
+}
+
+static void a_header_that_is_copied_elsewhere_is_not_sound(void **state)
+{
+	struct sealed s[2];
+
+	(void)state;
+	make_sealed(&s[0]);
+	memcpy(&s[1], &s[0], sizeof(s[0]));
+	assert_false(harden_is_sound(&s[1].c));
+}
+
+static void members_that_change_places_are_noticed(void **state)
+{
+	struct sealed s;
+
+	(void)state;
+	make_sealed(&s);
+	char *const end = s.c.end;
+	s.c.end = s.c.ptr;
+	s.c.ptr = end;
+	assert_false(harden_is_sound(&s.c));
+}
+
+static void what_the_library_changes_leaves_a_header_sound_and_a_broken_one_broken(void **state)
+{
+	struct sealed s;
+
+	(void)state;
+	for (int broken = 0; broken < 2; broken++) {
+		for (int same = 0; same < 2; same++) { /* the member that is changed is broken */
+			make_sealed(&s);
+			if (broken && same)
+				s.c.next = (struct chunk *)(uintptr_t)64;
+			else if (broken)
+				s.c.size++;
+			chunk_set_next(&s.c, &s.c, true);
+			assert_int_equal(harden_is_sound(&s.c), !broken);
+			chunk_set_ptr(&s.c, s.c.end, true);
+			chunk_set_touched(&s.c, s.c.end, true);
+			chunk_set_next(&s.c, NULL, true);
+			assert_int_equal(harden_is_sound(&s.c), !broken);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_chunk_takes_two_pages_more_and_gives_all_back),
 		cmocka_unit_test(what_can_t_be_mapped_or_opened_is_ENOMEM_and_leaves_nothing),
 		cmocka_unit_test(sizes_that_no_address_space_has_are_refused),
+		cmocka_unit_test(every_bit_of_a_header_is_sealed),
+		cmocka_unit_test(a_header_that_is_copied_elsewhere_is_not_sound),
+		cmocka_unit_test(members_that_change_places_are_noticed),
+		cmocka_unit_test(
+			what_the_library_changes_leaves_a_header_sound_and_a_broken_one_broken),
 	};
 
-	return cmocka_run_group_tests_name("arena: guard pages that fail", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("arena: hardened, from inside", tests, NULL, NULL);
 }
