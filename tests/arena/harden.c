@@ -820,6 +820,24 @@ static void what_was_reserved_and_not_committed_is_cleared(void **state)
 	close_vault(bump);
 }
 
+/* The next allocation has no room behind it, and gets a new chunk, which becomes the current one. */
+static void a_chunk_is_left_without_what_was_reserved_there(void **state)
+{
+	bump_t *const bump = open_vault(BUMP_HARDEN_ZERO);
+	size_t room;
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		assert_non_null(bump_alloc(bump, 8));
+		while (bump_capacity(bump) >= 1000)
+			assert_non_null(bump_alloc(bump, 500));
+		(void)reserve_secret(bump, 100, &room);
+		assert_non_null(bump_alloc_aligned(bump, bump_capacity(bump) + 8, 8));
+		assert_int_equal(secrets(), 0);
+	}
+	close_vault(bump);
+}
+
 static void growing_in_place_ends_a_reservation(void **state)
 {
 	bump_t *const bump = open_vault(BUMP_HARDEN_ZERO);
@@ -927,6 +945,7 @@ int main(void)
 		cmocka_unit_test(taking_back_clears),
 		cmocka_unit_test(shrinking_clears_the_rest),
 		cmocka_unit_test(what_was_reserved_and_not_committed_is_cleared),
+		cmocka_unit_test(a_chunk_is_left_without_what_was_reserved_there),
 		cmocka_unit_test(growing_in_place_ends_a_reservation),
 		cmocka_unit_test(a_reservation_has_no_more_room_than_it_costs_to_clear),
 		cmocka_unit_test(printing_leaves_nothing_behind),
