@@ -34,16 +34,21 @@ bool harden_is_ok(const bump_config_t *config)
 
 static uint64_t secret; /* written once, before whoever reads it was made */
 
-static void make_secret(void)
+/* Without the system's help: what can't be told beforehand, where addresses are random. */
+static uint64_t poor_secret(void)
 {
 	struct timespec now = {0};
 
-	if (getentropy(&secret, sizeof secret) == 0)
-		return;
-	/* A system without it: what can't be told beforehand, where addresses are random. */
 	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	secret = (uint64_t)(uintptr_t)&now ^ (uint64_t)now.tv_nsec << 20 ^
-		 (uint64_t)(uintptr_t)&secret << 32 ^ (uint64_t)getpid() << 48;
+	return (uint64_t)(uintptr_t)&now ^ (uint64_t)now.tv_nsec << 20 ^
+	       (uint64_t)(uintptr_t)&secret << 32 ^ (uint64_t)getpid() << 48;
+}
+
+static void make_secret(void)
+{
+	if (getentropy(&secret, sizeof secret) != 0)
+		secret = poor_secret();
+	san_publish(&secret);
 }
 
 void harden_prepare(void)
@@ -51,6 +56,7 @@ void harden_prepare(void)
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 	pthread_once(&once, make_secret);
+	san_observe(&secret);
 }
 
 static struct seal *seal_of(const struct chunk *c)
@@ -77,9 +83,8 @@ static uint64_t term(const struct chunk *c, enum harden_member member, uint64_t 
 static uint64_t sum_of(const struct chunk *c)
 {
 	return term(c, SEAL_NEXT, (uintptr_t)c->next) ^ term(c, SEAL_END, (uintptr_t)c->end) ^
-	       term(c, SEAL_PTR, (uintptr_t)c->ptr) ^
-	       term(c, SEAL_TOUCHED, (uintptr_t)c->touched) ^ term(c, SEAL_SIZE, c->size) ^
-	       term(c, SEAL_SERIAL, c->serial);
+	       term(c, SEAL_PTR, (uintptr_t)c->ptr) ^ term(c, SEAL_TOUCHED, (uintptr_t)c->touched) ^
+	       term(c, SEAL_SIZE, c->size) ^ term(c, SEAL_SERIAL, c->serial);
 }
 
 void harden_seal(struct chunk *c)

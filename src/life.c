@@ -11,6 +11,7 @@
 
 #include "id.h"
 #include "misuse.h"
+#include "san.h"
 #include "sources.h"
 
 bool herd_callable(const herd_t *herd, const char *function)
@@ -56,6 +57,10 @@ struct member *herd_make(herd_t *herd, size_t first_chunk, const char **problem)
 	}
 	m->arena.clock++; /* so that the first parking shows all */
 	member_park(m);
+	san_atomic(&m->view, sizeof m->view);
+	san_atomic(&m->link, sizeof *m - offsetof(struct member, link));
+	san_atomic(&m->arena.era, sizeof m->arena.era);
+	san_atomic(&m->arena.resets, sizeof m->arena.resets);
 	atomic_init(&m->state, OFF_BUSY);
 	atomic_init(&m->local, 0);
 	return m;
@@ -77,6 +82,7 @@ void herd_list(herd_t *herd, struct member *m)
 	m->listed = true;
 	m->older = members(herd);
 	/* Release: pairs with the acquire in members(). */
+	san_publish(&herd->newest);
 	atomic_store_explicit(&herd->newest, m, memory_order_release);
 }
 
@@ -219,6 +225,8 @@ herd_t *herd_new(const herd_config_t *config)
 	herd->keep = config->keep != 0 ? config->keep : SIZE_MAX;
 	herd->cold = (struct single_mutex)SINGLE_MUTEX_INITIALIZER;
 	stack_init(&herd->stack, &herd->table);
+	san_atomic(&herd->stack, sizeof herd->stack);
+	san_atomic(&herd->newest, sizeof herd->newest);
 	spare_init(&herd->spare, &config->bump, config->limit, true);
 	herd->bump.source = NULL; /* it was copied, and may be gone when we return */
 	fork_enlist(herd);

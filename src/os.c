@@ -28,6 +28,7 @@ size_t os_page_size(void)
 
 	if (size == 0) {
 		size = (size_t)sysconf(_SC_PAGESIZE);
+		san_atomic(&known, sizeof known);
 		atomic_store_explicit(&known, size, memory_order_relaxed);
 	}
 	return size;

@@ -83,6 +83,7 @@ int member_each_chunk(const struct member *m,
 	const struct chunk *own = atomic_load_explicit(&m->view.own, memory_order_acquire);
 	int result = 0;
 
+	san_observe((void *)(uintptr_t)&m->state); /* all up to the put that showed it */
 	while (c != NULL && (pos < chunk_start(c) || pos > c->end))
 		c = c->next;
 	for (; c != NULL && result == 0; c = c->next) {
