@@ -94,8 +94,7 @@ static bool list_is_sound(const struct chunk *c, uint64_t after)
 
 bool arena_is_sound(const struct arena *a, uint64_t chunk, uint64_t clock)
 {
-	return !arena_seals(a) ||
-	       (list_is_sound(a->chunk, chunk) && list_is_sound(a->own, clock));
+	return !arena_seals(a) || (list_is_sound(a->chunk, chunk) && list_is_sound(a->own, clock));
 }
 
 bool arena_expect_sound(const struct arena *a, uint64_t chunk, uint64_t clock, const char *function)

@@ -32,7 +32,8 @@ enum {
 	CLOSED_ALIGN = 2,   /* min_align above 8: the slow path aligns */
 	CLOSED_WATCHED = 4, /* a sanitizer or valgrind watches: the slow path keeps red zones */
 	CLOSED_DEFERS = 8,  /* deferred functions run */
-	CLOSED_RESERVED = 16, /* what was written to a reservation has to be cleared: arena_end_reservation() */
+	CLOSED_RESERVED =
+		16, /* what was written to a reservation has to be cleared: arena_end_reservation() */
 	CLOSED_ANY = 31,
 	IS_LOCAL = 32,	  /* it is some thread's own: herd_local() */
 	HARDEN_SHIFT = 8, /* BUMP_HARDEN_... from here on */
@@ -75,7 +76,7 @@ struct voided {
 /* What bump_reserve() gave last: it is there as long as nothing came, went or moved since. */
 struct reservation {
 	char *start; /* NULL: it was committed, or given up */
-	char *pos; /* where the arena is CLOSED_RESERVED: the reservation's end */
+	char *pos;   /* where the arena is CLOSED_RESERVED: the reservation's end */
 	uint64_t clock;
 };
 
@@ -316,7 +317,8 @@ void arena_failed(const struct arena *a, const char *why, size_t size, const cha
  */
 bool arena_is_sound(const struct arena *a, uint64_t chunk, uint64_t clock);
 /* The same; if not it was reported as misuse by `function`. */
-bool arena_expect_sound(const struct arena *a, uint64_t chunk, uint64_t clock, const char *function);
+bool arena_expect_sound(const struct arena *a, uint64_t chunk, uint64_t clock,
+			const char *function);
 /*
  * In the child of a fork(2): make an arena whole that another thread had, in whatever step of
  * getting or giving a chunk it was. A chunk that was in no list then is lost to the child.

@@ -17,8 +17,8 @@
 #include "san.h"
 
 _Static_assert(
-	(sizeof(struct lone_arena) + CHUNK_UNIT - 1) / CHUNK_UNIT * CHUNK_UNIT +
-			HARDEN_SEAL + sizeof(struct chunk) + 2 * CHUNK_UNIT + SAN_RED_ZONE <=
+	(sizeof(struct lone_arena) + CHUNK_UNIT - 1) / CHUNK_UNIT * CHUNK_UNIT + HARDEN_SEAL +
+			sizeof(struct chunk) + 2 * CHUNK_UNIT + SAN_RED_ZONE <=
 		BUMP_OVERHEAD,
 	"BUMP_OVERHEAD is honest: header, seal; alignment at the front; rounding and red zone at the end");
 

@@ -96,7 +96,8 @@ int bump_each_chunk(const bump_t *bump,
 {
 	const struct arena *a = arena_of(bump);
 
-	if (!arena_readable(a, "bump_each_chunk") || !arena_expect_sound(a, 0, 0, "bump_each_chunk"))
+	if (!arena_readable(a, "bump_each_chunk") ||
+	    !arena_expect_sound(a, 0, 0, "bump_each_chunk"))
 		return EINVAL;
 	return arena_each_chunk(a, fn, ctx);
 }

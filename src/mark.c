@@ -303,7 +303,8 @@ int bump_rewind(bump_t *bump, bump_mark_t mark)
 		misuse("bump_rewind", problem);
 		return EINVAL;
 	}
-	if (!arena_rewind(a, (struct state){.place = {mark.chunk_, mark.ptr_}, .clock = mark.clock_},
+	if (!arena_rewind(a,
+			  (struct state){.place = {mark.chunk_, mark.ptr_}, .clock = mark.clock_},
 			  "bump_rewind"))
 		return EINVAL;
 	note_voided(a, &mark);
