@@ -313,6 +313,7 @@ int bump_rewind(bump_t *bump, bump_mark_t mark)
 
 void arena_strip(struct arena *a)
 {
+	arena_end_reservation(a, arena_pos(a));
 	while (a->chunk != NULL && a->chunk != a->home && arena_pos(a) == chunk_start(a->chunk))
 		cut(a, a->chunk->serial - 1, a->clock);
 }

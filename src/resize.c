@@ -174,14 +174,16 @@ static char *tail_at(const struct arena *a, size_t align, size_t *room)
 	return *room != 0 ? pos + pad : pos;
 }
 
-/* What may be written up to `end` has to be cleared, unless it is committed: no allocation goes by that. */
-static void reserve_to(struct arena *a, char *end)
+/*
+ * The room of a reservation at `start`, of the `left` bytes that there are, where all that is not
+ * committed has to be cleared: what is asked for. What a former one had there has to be cleared with it.
+ */
+static size_t zeroed_room(const struct arena *a, const char *start, size_t left, size_t size)
 {
-	const bool more = (a->flags & CLOSED_RESERVED) == 0 || a->reservation.pos < end;
+	const bool again = (a->flags & CLOSED_RESERVED) != 0;
+	const size_t former = again ? num_sub((size_t)a->reservation.pos, (size_t)start) : 0;
 
-	if (more)
-		a->reservation.pos = end;
-	arena_close(a, CLOSED_RESERVED);
+	return num_max(num_min(left, num_max(size, ZEROED_ROOM)), former);
 }
 
 void *bump_reserve(bump_t *bump, size_t size, size_t align, size_t *room)
@@ -211,19 +213,18 @@ void *bump_reserve(bump_t *bump, size_t size, size_t align, size_t *room)
 	}
 	CHECK(left >= size);
 	if (arena_zeroes(a))
-		left = num_min(left, num_max(size, ZEROED_ROOM));
+		left = zeroed_room(a, start, left, size);
 	if (arena_watched(a))
 		san_fresh(start, left);
 	if (room != NULL) {
 		*room = left;
 		san_defined(room, sizeof *room);
 	}
-	if (arena_zeroes(a))
-		reserve_to(a, start + left);
-	else
-		a->reservation.pos = arena_pos(a);
-	a->reservation.start = start;
-	a->reservation.clock = a->clock;
+	a->reservation = (struct reservation){start, arena_pos(a), a->clock};
+	if (arena_zeroes(a)) { /* no allocation goes by that */
+		a->reservation.pos = start + left;
+		arena_close(a, CLOSED_RESERVED);
+	}
 	return start;
 }
 

@@ -439,6 +439,28 @@ static void who_gets_a_member_next_sees_nothing_of_a_reservation(void **state)
 	assert_int_equal(herd_destroy(into), 0);
 }
 
+static void trimming_ends_a_reservation(void **state)
+{
+	herd_t *const herd = make(BUMP_HARDEN_ZERO);
+	size_t room;
+
+	(void)state;
+	bump_t *bump = pool_get(herd);
+	char *const p = bump_reserve(bump, 500, 1, &room);
+	assert_non_null(p);
+	memset(p, SECRET, room);
+	herd_put(herd, bump);
+	assert_int_equal(herd_trim(herd, SIZE_MAX), 0); /* the chunk is spare, and kept */
+	assert_true(is_clear(p, room));
+	bump = pool_get(herd);
+	char *const q = pool_alloc(bump, 100, 1);
+	assert_true(test_verify(q, 100, 1));
+	assert_non_null(bump_alloc(bump, 8));
+	assert_true(test_verify(q, 100, 1));
+	herd_put(herd, bump);
+	assert_int_equal(herd_destroy(herd), 0);
+}
+
 /* --- fork(2) --- */
 
 struct other {
@@ -551,6 +573,7 @@ int main(void)
 		cmocka_unit_test(discard_and_reset_clear),
 		cmocka_unit_test(what_a_cache_keeps_is_clear),
 		cmocka_unit_test(who_gets_a_member_next_sees_nothing_of_a_reservation),
+		cmocka_unit_test(trimming_ends_a_reservation),
 		cmocka_unit_test(a_child_goes_on_with_what_other_threads_had_out),
 		cmocka_unit_test(threads_that_share_a_hardened_herd_break_no_header),
 	};
