@@ -114,7 +114,8 @@ typedef struct bump bump_t;
  * again or goes back to its source: by reset, destroy, rewind, discard, bump_free_last(), and where an
  * allocation shrinks. So what is spare, kept by a cache, or given back to the system holds nothing of
  * the program's. What was written to a reservation and not committed is cleared at the latest by the
- * next allocation; a reservation gets no more room than it asks for, or 4 KiB if that is more.
+ * next allocation; a reservation gets no more room than it asks for, or 4 KiB if that is more, or what
+ * the one before had.
  *
  * Not cleared: an old place that bump_realloc() or a builder moved away from, which stays allocated
  * until all is freed; what a member of a thread that died holds, until herd_recall() and a reset; what
