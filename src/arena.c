@@ -26,12 +26,17 @@ bool arena_config_ok(const bump_config_t *config)
 	if (config->source != NULL &&
 	    (config->source->acquire == NULL || config->source->release == NULL))
 		return false;
+	if (!harden_is_ok(config))
+		return false;
 	return config->limit == 0 || config->first_chunk <= config->limit;
 }
 
 void arena_init(struct arena *a, const bump_config_t *config, struct spare *spare, const void *herd)
 {
 	a->spare = spare;
+	a->flags = (unsigned)config->harden << HARDEN_SHIFT;
+	if (arena_seals(a))
+		harden_prepare();
 	a->limit = herd != NULL && config->limit != 0 ? config->limit : SIZE_MAX;
 	a->max = num_max(config->max_chunk != 0 ? config->max_chunk : CHUNK_MAX, CHUNK_ALIGN);
 	a->min_align = num_max(config->min_align, 1);
@@ -76,6 +81,37 @@ void arena_failed(const struct arena *a, const char *why, size_t size, const cha
 	errno = ENOMEM;
 }
 
+static bool list_is_sound(const struct chunk *c, uint64_t after)
+{
+	for (; c != NULL; c = c->next) {
+		if (!harden_is_sound(c))
+			return false;
+		if (c->serial <= after)
+			break;
+	}
+	return true;
+}
+
+bool arena_is_sound(const struct arena *a, uint64_t chunk, uint64_t clock)
+{
+	return !arena_seals(a) || (list_is_sound(a->chunk, chunk) && list_is_sound(a->own, clock));
+}
+
+bool arena_expect_sound(const struct arena *a, uint64_t chunk, uint64_t clock, const char *function)
+{
+	if (HERD_LIKELY(arena_is_sound(a, chunk, clock)))
+		return true;
+	misuse(function, HEADER_BROKEN);
+	return false;
+}
+
+/* In the child of a fork(2): a header and its seal may have been about to change. */
+static void seal_list(const struct arena *a, struct chunk *list)
+{
+	for (struct chunk *c = list; arena_seals(a) && c != NULL; c = c->next)
+		harden_seal(c);
+}
+
 static struct chunk *sum_list(struct arena *a, struct chunk *list)
 {
 	struct chunk *oldest = NULL;
@@ -111,6 +147,8 @@ void arena_mend(struct arena *a)
 	/* Else the chunk is about to be the current one, and what it says is right already. */
 	if (c != NULL && pos >= chunk_start(c) && pos <= c->end)
 		c->ptr = pos;
+	seal_list(a, a->chunk);
+	seal_list(a, a->own);
 	arena_resume(a, c);
 	if (a->reservation.clock == a->clock)
 		a->reservation.clock++; /* this thread's own arena may have one */
@@ -130,6 +168,7 @@ static void check_list(const struct arena *a, const struct chunk *list, const st
 		CHECK(c->serial < serial);
 		CHECK(num_pad(c->end, CHUNK_UNIT) == 0 && num_pad(pos, 8) == 0);
 		CHECK(pos >= chunk_start(c) && pos <= c->end);
+		CHECK(!arena_seals(a) || harden_is_sound(c));
 		serial = c->serial;
 		sums->used += (size_t)(pos - chunk_start(c));
 		sums->capacity += chunk_capacity(c);

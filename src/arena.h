@@ -25,17 +25,21 @@
 
 #include <herd/bump.h>
 
+#include "harden.h"
 #include "san.h"
 #include "spare.h"
 
-/* Why an arena is closed; it is open where no reason is left. And one flag that closes nothing. */
+/* Why an arena is closed; it is open where no reason is left. And flags that close nothing. */
 enum {
 	CLOSED_PARKED = 1,  /* it was put back: whoever uses it must be told */
 	CLOSED_ALIGN = 2,   /* min_align above 8: the slow path aligns */
 	CLOSED_WATCHED = 4, /* a sanitizer or valgrind watches: the slow path keeps red zones */
 	CLOSED_DEFERS = 8,  /* deferred functions run */
-	CLOSED_ANY = 15,
-	IS_LOCAL = 16, /* it is some thread's own: herd_local() */
+	CLOSED_RESERVED =
+		16, /* what was written to a reservation has to be cleared: arena_end_reservation() */
+	CLOSED_ANY = 31,
+	IS_LOCAL = 32,	  /* it is some thread's own: herd_local() */
+	HARDEN_SHIFT = 8, /* BUMP_HARDEN_... from here on */
 };
 
 /* A deferred function; lives in the arena itself. */
@@ -76,7 +80,7 @@ struct voided {
 /* What bump_reserve() gave last: it is there as long as nothing came, went or moved since. */
 struct reservation {
 	char *start; /* NULL: it was committed, or given up */
-	char *pos;
+	char *pos;   /* where the arena is CLOSED_RESERVED: the reservation's end */
 	uint64_t clock;
 };
 
@@ -91,7 +95,7 @@ struct arena {
 	struct chunk *chunk;  /* the current one, older ones behind it */
 	const void *herd;     /* NULL: a standalone arena */
 	_Atomic uint64_t era; /* counts checkouts and resets: marks of an earlier one are void */
-	unsigned flags;	      /* CLOSED_..., IS_LOCAL */
+	unsigned flags;	      /* CLOSED_..., IS_LOCAL, BUMP_HARDEN_... */
 	unsigned red_zone;    /* bytes after each allocation */
 
 	struct sums below;    /* INV-BELOW */
@@ -181,11 +185,29 @@ static inline void arena_set_pos(struct arena *a, char *pos)
 	a->head.end = (a->flags & CLOSED_ANY) != 0 ? pos : a->end;
 }
 
+/* How the arena is hardened: BUMP_HARDEN_... */
+static inline unsigned arena_harden(const struct arena *a)
+{
+	return a->flags >> HARDEN_SHIFT;
+}
+
+/* Whether headers are sealed. */
+static inline bool arena_seals(const struct arena *a)
+{
+	return (arena_harden(a) & BUMP_HARDEN_CHECK) != 0;
+}
+
+/* Whether what is freed is cleared. */
+static inline bool arena_zeroes(const struct arena *a)
+{
+	return (arena_harden(a) & BUMP_HARDEN_ZERO) != 0;
+}
+
 /* Write the position into the current chunk. */
 static inline void arena_save(struct arena *a)
 {
 	if (a->chunk != NULL)
-		a->chunk->ptr = arena_pos(a);
+		chunk_set_ptr(a->chunk, arena_pos(a), arena_seals(a));
 }
 
 /* Make `c`, the first of the list, the current chunk, at the position saved in it. */
@@ -235,6 +257,25 @@ static inline bool arena_watched(const struct arena *a)
 	return (a->flags & CLOSED_WATCHED) != 0;
 }
 
+/* Whether nothing may be written to what is free: someone watches memory, or it has to be clear. */
+static inline bool arena_free_is_clean(const struct arena *a)
+{
+	return arena_watched(a) || arena_zeroes(a);
+}
+
+/*
+ * The reservation is given up, or committed up to `from`: clear what else may have been written to
+ * it. To be called before the position changes.
+ */
+static inline void arena_end_reservation(struct arena *a, char *from)
+{
+	if (HERD_LIKELY((a->flags & CLOSED_RESERVED) == 0))
+		return;
+	harden_zero(from, (size_t)(a->reservation.pos - from));
+	a->reservation.start = NULL;
+	arena_open(a, CLOSED_RESERVED);
+}
+
 /*
  * The bytes that an allocation of `size` takes at the position; SIZE_MAX where nothing can be
  * that large.
@@ -275,6 +316,14 @@ void arena_misused(const struct arena *a, const char *function) __attribute__((c
 bool arena_readable(const struct arena *a, const char *function);
 /* Report a failure to get `size` bytes: NO_MEMORY, or what the source did wrong. Sets errno. */
 void arena_failed(const struct arena *a, const char *why, size_t size, const char *function);
+/*
+ * Whether the headers match their seals: of all chunks after `chunk`, and own ones after `clock`, and
+ * of the next older of both; with 0 and 0, of all.
+ */
+bool arena_is_sound(const struct arena *a, uint64_t chunk, uint64_t clock);
+/* The same; if not it was reported as misuse by `function`. */
+bool arena_expect_sound(const struct arena *a, uint64_t chunk, uint64_t clock,
+			const char *function);
 /*
  * In the child of a fork(2): make an arena whole that another thread had, in whatever step of
  * getting or giving a chunk it was. A chunk that was in no list then is lost to the child.
@@ -328,8 +377,12 @@ bool arena_resize(struct arena *a, char *ptr, size_t old_size, size_t new_size);
 
 /* mark.c */
 struct state arena_state(const struct arena *a);
-/* Go back: run what was deferred since, and free what came since. The caller has verified `to`. */
-void arena_rewind(struct arena *a, struct state to);
+/*
+ * Go back, on behalf of `function`: run what was deferred since, and free what came since. The caller
+ * has verified `to`, and the headers down to it. False: a deferred function broke one, which was
+ * reported; then nothing was freed.
+ */
+bool arena_rewind(struct arena *a, struct state to, const char *function);
 /* Run the deferred functions that were registered after `clock`. */
 void arena_run_defers(struct arena *a, uint64_t clock);
 /* Give chunks that hold nothing back to the spare ones, for trimming. */

@@ -18,10 +18,10 @@
 #include "san.h"
 
 _Static_assert(
-	(sizeof(struct lone_arena) + CHUNK_UNIT - 1) / CHUNK_UNIT * CHUNK_UNIT +
+	(sizeof(struct lone_arena) + CHUNK_UNIT - 1) / CHUNK_UNIT * CHUNK_UNIT + HARDEN_SEAL +
 			sizeof(struct chunk) + 2 * CHUNK_UNIT + SAN_RED_ZONE <=
 		BUMP_OVERHEAD,
-	"BUMP_OVERHEAD is honest: header; alignment at the front; rounding and red zone at the end");
+	"BUMP_OVERHEAD is honest: header, seal; alignment at the front; rounding and red zone at the end");
 
 /* --- life --- */
 
@@ -29,9 +29,7 @@ static const bump_config_t defaults;
 
 static struct arena *lone_init(struct lone_arena *lone, const bump_config_t *config)
 {
-	const herd_source_t *source = config->source != NULL ? config->source : &herd_source_os;
-
-	spare_init(&lone->spare, source, config->limit, false);
+	spare_init(&lone->spare, config, config->limit, false);
 	arena_init(&lone->arena, config, &lone->spare, NULL);
 	return &lone->arena;
 }
@@ -87,7 +85,8 @@ bump_t *bump_new_in(void *memory, size_t size, const bump_config_t *config)
 	}
 
 	const size_t pad = num_pad(memory, CHUNK_UNIT);
-	const size_t before = pad + num_up(sizeof(struct lone_arena), CHUNK_UNIT);
+	const size_t seal = (config->harden & BUMP_HARDEN_CHECK) != 0 ? HARDEN_SEAL : 0;
+	const size_t before = pad + num_up(sizeof(struct lone_arena), CHUNK_UNIT) + seal;
 
 	/* As arena_footprint() will count it, once there is an arena. */
 	const size_t red_zone = san_watching() ? SAN_RED_ZONE : 0;
@@ -108,6 +107,8 @@ bump_t *bump_new_in(void *memory, size_t size, const bump_config_t *config)
 
 	a->home = chunk_at((char *)memory + before, size - before);
 	a->home->serial = ++a->clock;
+	if (arena_seals(a))
+		harden_seal(a->home);
 	arena_resume(a, a->home);
 	if (arena_watched(a))
 		san_no_access(chunk_hidden(a->home),
@@ -125,6 +126,8 @@ static void forget(struct arena *a)
 	if (a->home != NULL) {
 		a->home->touched = a->home->ptr = chunk_start(a->home);
 		a->home->next = NULL;
+		if (arena_seals(a))
+			harden_seal(a->home);
 	}
 	arena_resume(a, a->home);
 	a->clock++;
@@ -134,11 +137,22 @@ static void forget(struct arena *a)
 		arena_check(a);
 }
 
+static void zero_list(struct chunk *list)
+{
+	for (struct chunk *c = list; c != NULL; c = c->next)
+		harden_zero(chunk_start(c), chunk_used(c));
+}
+
 void arena_clear(struct arena *a)
 {
 	CHECK(a->defers == NULL);
+	arena_end_reservation(a, arena_pos(a));
 	arena_give_ready(a);
 	arena_save(a);
+	if (arena_zeroes(a)) {
+		zero_list(a->chunk);
+		zero_list(a->own);
+	}
 	if (arena_watched(a)) {
 		for (struct chunk *c = a->chunk; c != NULL; c = c->next)
 			san_no_access(chunk_start(c), chunk_capacity(c));
@@ -146,7 +160,7 @@ void arena_clear(struct arena *a)
 			san_no_access(chunk_start(c), chunk_capacity(c));
 	}
 	if (a->own != NULL) /* one list out of two, so that it is returned at once */
-		a->own_oldest->next = a->oldest != NULL ? a->chunk : NULL;
+		chunk_set_next(a->own_oldest, a->oldest != NULL ? a->chunk : NULL, arena_seals(a));
 
 	struct chunk *head = a->own != NULL ? a->own : a->chunk;
 	struct chunk *tail = a->oldest != NULL ? a->oldest : a->own_oldest;
@@ -160,6 +174,7 @@ void arena_take(struct arena *a, struct arena *from)
 {
 	CHECK(a->chunk == NULL && a->own == NULL && a->defers == NULL && from->home == NULL);
 	CHECK(a->ready == NULL && from->ready == NULL);
+	arena_end_reservation(from, arena_pos(from));
 	arena_save(from);
 	a->oldest = from->oldest;
 	a->own = from->own;
@@ -190,18 +205,26 @@ static bool is_lone(const struct arena *a, const char *function)
 	return false;
 }
 
-static int reset(struct arena *a, const char *function)
+static int reset(struct arena *a, const char *function, bool spare_too)
 {
-	if (!is_lone(a, function))
+	if (!is_lone(a, function) || !arena_expect_sound(a, 0, 0, function))
 		return EINVAL;
-	arena_run_defers(a, 0);
+	if (spare_too && !spare_is_sound(a->spare)) {
+		misuse(function, HEADER_BROKEN);
+		return EINVAL;
+	}
+	if (a->defers != NULL) {
+		arena_run_defers(a, 0);
+		if (!arena_expect_sound(a, 0, 0, function)) /* they may have broken it */
+			return EINVAL;
+	}
 	arena_clear(a);
 	return 0;
 }
 
 int bump_reset(bump_t *bump)
 {
-	const int error = reset(arena_of(bump), "bump_reset");
+	const int error = reset(arena_of(bump), "bump_reset", false);
 
 	if (error == 0)
 		PROBE1(bump_reset, bump);
@@ -212,7 +235,7 @@ void bump_destroy(bump_t *bump)
 {
 	struct lone_arena *lone = (struct lone_arena *)(void *)arena_of(bump);
 
-	if (lone == NULL || reset(&lone->arena, "bump_destroy") != 0)
+	if (lone == NULL || reset(&lone->arena, "bump_destroy", true) != 0)
 		return;
 	spare_done(&lone->spare);
 	if (lone->arena.home != NULL)

@@ -342,6 +342,7 @@ herd_cache_t *herd_cache_new(size_t limit)
 		return NULL;
 	}
 	c->block = block;
+	san_atomic(c, sizeof *c);
 	c->source = (herd_source_t){cache_acquire, cache_release, c};
 	c->limit = limit;
 	c->page_bits = (unsigned)__builtin_ctzl(os_page_size());

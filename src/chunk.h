@@ -4,7 +4,8 @@
 
 /*
  * A chunk: one piece of memory from a source, with its header in front. It is in one list at a
- * time: an arena's chunks, an arena's own chunks for large requests, or the spare ones.
+ * time: an arena's chunks, an arena's own chunks for large requests, or the spare ones. In front of
+ * the header there may be a seal: harden.h.
  */
 
 #include <stdint.h>
@@ -26,7 +27,8 @@ struct chunk {
 	};
 	size_t size;	 /* as the source gave it; what release gets */
 	uint64_t serial; /* of two chunks of an arena, the higher is the newer */
-	char before[16]; /* in front of the first allocation: no access where someone watches memory */
+	char before
+		[16]; /* in front of the first allocation: no access where someone watches memory */
 } __attribute__((aligned(16)));
 
 /*

@@ -28,18 +28,45 @@ static unsigned bin_of(size_t size)
 	return bin < SPARE_CLASSES ? bin : SPARE_CLASSES - 1;
 }
 
+/* Whether a chunk's header may be trusted; if not, nobody looks at a list again. */
+static bool is_sound(struct spare *s, const struct chunk *c)
+{
+	if (s->sealed && !harden_is_sound(c))
+		s->broken = true;
+	return !s->broken;
+}
+
+static bool list_is_sound(struct spare *s, const struct chunk *list)
+{
+	while (list != NULL && is_sound(s, list))
+		list = list->next;
+	return list == NULL;
+}
+
+bool fit_is_sound(struct spare *s)
+{
+	bool sound = !s->broken;
+
+	if (!s->sealed)
+		return true;
+	sound = sound && list_is_sound(s, s->unsorted);
+	for (unsigned bin = 0; bin < SPARE_CLASSES; bin++)
+		sound = sound && list_is_sound(s, s->sorted[bin]);
+	return sound;
+}
+
 /* Sort up to n chunks into their classes. Whether one of them went into `class`. */
 static bool sort_some(struct spare *s, size_t n, unsigned bin)
 {
 	bool found = false;
 
-	for (; n != 0 && s->unsorted != NULL; n--) {
+	for (; n != 0 && s->unsorted != NULL && is_sound(s, s->unsorted); n--) {
 		struct chunk *c = s->unsorted;
 		struct chunk **list = &s->sorted[bin_of(c->size)];
 
 		found = found || list == &s->sorted[bin];
 		s->unsorted = c->next;
-		c->next = *list;
+		chunk_set_next(c, *list, s->sealed);
 		*list = c;
 	}
 	return found;
@@ -62,26 +89,29 @@ static bool better(size_t a, size_t b, size_t want)
  */
 static struct chunk *take_from_class(struct spare *s, unsigned bin, const struct spare_wish *wish)
 {
-	struct chunk **best = NULL;
+	struct chunk *best = NULL, *before_best = NULL, *before = NULL;
 	size_t looks = LOOK_AT_MOST;
 
-	for (struct chunk **at = &s->sorted[bin]; *at != NULL && looks-- != 0; at = &(*at)->next) {
-		const size_t size = (*at)->size;
-
-		if (size >= wish->need && size <= wish->most &&
-		    (best == NULL || better(size, (*best)->size, wish->want)))
-			best = at;
-		if (best != NULL && (*best)->size == wish->want)
+	for (struct chunk *c = s->sorted[bin]; c != NULL && looks-- != 0; c = c->next) {
+		if (!is_sound(s, c))
+			return NULL;
+		if (c->size >= wish->need && c->size <= wish->most &&
+		    (best == NULL || better(c->size, best->size, wish->want))) {
+			best = c;
+			before_best = before;
+		}
+		if (best != NULL && best->size == wish->want)
 			break;
+		before = c;
 	}
 	if (best == NULL)
 		return NULL;
-
-	struct chunk *c = *best;
-
-	*best = c->next;
-	s->bytes -= c->size;
-	return c;
+	if (before_best != NULL)
+		chunk_set_next(before_best, best->next, s->sealed);
+	else
+		s->sorted[bin] = best->next;
+	s->bytes -= best->size;
+	return best;
 }
 
 /*
@@ -92,7 +122,7 @@ static struct chunk *take_exact(struct spare *s, unsigned bin, const struct spar
 {
 	struct chunk *c = s->sorted[bin];
 
-	if (c == NULL || c->size != wish->want || c->size > wish->most)
+	if (c == NULL || !is_sound(s, c) || c->size != wish->want || c->size > wish->most)
 		return NULL;
 	s->sorted[bin] = c->next;
 	s->bytes -= c->size;
@@ -101,7 +131,7 @@ static struct chunk *take_exact(struct spare *s, unsigned bin, const struct spar
 
 struct chunk *fit_take(struct spare *s, const struct spare_wish *wish)
 {
-	if (s->bytes == 0)
+	if (s->bytes == 0 || s->broken)
 		return NULL;
 
 	struct chunk *exact = take_exact(s, bin_of(wish->want), wish);
@@ -116,13 +146,13 @@ struct chunk *fit_take(struct spare *s, const struct spare_wish *wish)
 	const unsigned last = bin_of(bounded.most);
 	struct chunk *c = take_from_class(s, ideal, &bounded);
 
-	while (c == NULL && s->unsorted != NULL) {
+	while (c == NULL && s->unsorted != NULL && !s->broken) {
 		if (sort_some(s, SORT_AT_ONCE, ideal))
 			c = take_from_class(s, ideal, &bounded);
 	}
-	for (unsigned bin = ideal; c == NULL && bin-- > least;)
+	for (unsigned bin = ideal; c == NULL && !s->broken && bin-- > least;)
 		c = take_from_class(s, bin, &bounded);
-	for (unsigned bin = ideal + 1; c == NULL && bin <= last; bin++)
+	for (unsigned bin = ideal + 1; c == NULL && !s->broken && bin <= last; bin++)
 		c = take_from_class(s, bin, &bounded);
 	return c;
 }
@@ -132,6 +162,8 @@ struct chunk *fit_take_above(struct spare *s, size_t keep, size_t *bytes)
 	struct chunk *list = NULL;
 
 	*bytes = 0;
+	if (!fit_is_sound(s))
+		return NULL;
 	if (s->bytes > keep)
 		(void)sort_some(s, SIZE_MAX, 0);
 	for (unsigned bin = SPARE_CLASSES; bin-- > 0 && s->bytes > keep;) {
@@ -139,7 +171,7 @@ struct chunk *fit_take_above(struct spare *s, size_t keep, size_t *bytes)
 			struct chunk *c = s->sorted[bin];
 
 			s->sorted[bin] = c->next;
-			c->next = list;
+			chunk_set_next(c, list, s->sealed);
 			list = c;
 			s->bytes -= c->size;
 			*bytes += c->size;

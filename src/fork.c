@@ -14,6 +14,7 @@
 
 #include "pool.h"
 #include "region.h"
+#include "san.h"
 #include "single.h"
 
 /*
@@ -230,6 +231,7 @@ static void install(void)
 	region_install(); /* first: so its lock is taken last, for whoever is inside may need it */
 	/* Fails only where there is no memory: then a child must not use the herds it inherited. */
 	(void)pthread_atfork(before_fork, unlock_all, after_fork_in_child);
+	san_publish(&installed);
 }
 
 void fork_enlist(herd_t *herd)
@@ -238,6 +240,7 @@ void fork_enlist(herd_t *herd)
 	herd_t **list = &lists[herd->id % LISTS];
 
 	pthread_once(&once, install);
+	san_observe(&installed);
 	single_lock(lock_of(herd->id));
 	herd->previous = NULL;
 	herd->next = *list;

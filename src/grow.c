@@ -67,10 +67,13 @@ static void push_current(struct arena *a, struct chunk *c)
 {
 	struct chunk *list = a->chunk;
 
+	arena_end_reservation(a, arena_pos(a));
 	arena_save(a);
 	if (list != NULL)
 		sums_add(&a->below, list);
 	push(a, &list, &a->oldest, c);
+	if (arena_seals(a))
+		harden_seal(c);
 	arena_resume(a, c);
 }
 
@@ -175,6 +178,8 @@ static const char *alloc_own(struct arena *a, size_t size, size_t align, void **
 	push(a, &a->own, &a->own_oldest, c);
 	sums_add(&a->below, c);
 	c->at = arena_pos(a);
+	if (arena_seals(a))
+		harden_seal(c);
 	if (arena_watched(a))
 		san_fresh(start, num_max(size, 1));
 	*result = start;
@@ -190,6 +195,7 @@ void *arena_alloc_here(struct arena *a, size_t size, size_t align)
 
 	if (num_add(pad, footprint) > room)
 		return NULL;
+	arena_end_reservation(a, pos);
 	arena_set_pos(a, pos + pad + footprint);
 	if (arena_watched(a)) {
 		/* A reservation that ends here left all accessible. */

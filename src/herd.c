@@ -346,7 +346,10 @@ void herd_discard(herd_t *herd, bump_t *bump)
 	/* What came before the checkout may have shrunk since; what is above that came after. */
 	if (m->arena.low_era == arena_era(&m->arena) && place_before(m->arena.low, to))
 		to = m->arena.low;
-	arena_rewind(&m->arena, (struct state){.place = to, .clock = m->arena.kept});
-	PROBE2(discard, herd, bump);
-	park_and_release(herd, m, "herd_discard");
+	if (arena_expect_sound(&m->arena, to.chunk, m->arena.kept, "herd_discard") &&
+	    arena_rewind(&m->arena, (struct state){.place = to, .clock = m->arena.kept},
+			 "herd_discard")) {
+		PROBE2(discard, herd, bump);
+		park_and_release(herd, m, "herd_discard");
+	}
 }

@@ -147,6 +147,10 @@ static int absorb(herd_t *into, herd_t *from, size_t *bytes)
 
 	if (!herd_claim_all(from))
 		return EBUSY;
+	if (!herd_is_sound(from)) {
+		herd_release_all(from);
+		return EINVAL;
+	}
 	give_what_is_ready(from);
 	*bytes = bytes_held(from);
 	if (some_exceeds_limit(into, from) || !find_takers(into, from, &takers))
@@ -180,12 +184,15 @@ int herd_absorb(herd_t *into, herd_t *from)
 
 	if (!herd_callable(into, "herd_absorb") || !herd_callable(from, "herd_absorb") ||
 	    into == from || !same_source(&into->spare.source, &from->spare.source) ||
-	    num_max(into->bump.min_align, 1) != num_max(from->bump.min_align, 1))
+	    num_max(into->bump.min_align, 1) != num_max(from->bump.min_align, 1) ||
+	    into->bump.harden != from->bump.harden)
 		return EINVAL;
 	lock_both(into, from);
 	const int error = absorb(into, from, &bytes);
 
 	unlock_both(into, from);
+	if (error == EINVAL)
+		misuse("herd_absorb", HEADER_BROKEN);
 	if (error == ENOMEM)
 		herd_failed(into, NO_MEMORY, bytes, "herd_absorb");
 	return error;
@@ -229,8 +236,13 @@ int herd_adopt(herd_t *herd, bump_t *bump)
 	const size_t bytes = spare_figures(&lone->spare).reserved;
 
 	if (lone->block == NULL || !same_source(&lone->spare.source, &herd->spare.source) ||
-	    a->min_align != num_max(herd->bump.min_align, 1))
+	    a->min_align != num_max(herd->bump.min_align, 1) ||
+	    arena_harden(a) != herd->bump.harden)
 		return EINVAL;
+	if (!arena_is_sound(a, 0, 0) || !spare_is_sound(&lone->spare)) {
+		misuse("herd_adopt", HEADER_BROKEN);
+		return EINVAL;
+	}
 	herd_lock(herd);
 	const int error = adopt(herd, lone);
 

@@ -12,6 +12,7 @@
 #include "id.h"
 #include "misuse.h"
 #include "probe.h"
+#include "san.h"
 #include "sources.h"
 
 bool herd_callable(const herd_t *herd, const char *function)
@@ -57,6 +58,10 @@ struct member *herd_make(herd_t *herd, size_t first_chunk, const char **problem)
 	}
 	m->arena.clock++; /* so that the first parking shows all */
 	member_park(m);
+	san_atomic(&m->view, sizeof m->view);
+	san_atomic(&m->link, sizeof *m - offsetof(struct member, link));
+	san_atomic(&m->arena.era, sizeof m->arena.era);
+	san_atomic(&m->arena.resets, sizeof m->arena.resets);
 	atomic_init(&m->state, OFF_BUSY);
 	atomic_init(&m->local, 0);
 	return m;
@@ -78,6 +83,7 @@ void herd_list(herd_t *herd, struct member *m)
 	m->listed = true;
 	m->older = members(herd);
 	/* Release: pairs with the acquire in members(). */
+	san_publish(&herd->newest);
 	atomic_store_explicit(&herd->newest, m, memory_order_release);
 	PROBE2(member, herd, &m->arena.head);
 }
@@ -143,6 +149,30 @@ void herd_let_go(herd_t *herd)
 	herd_unlock(herd);
 }
 
+bool herd_is_sound(const herd_t *herd)
+{
+	if ((herd->bump.harden & BUMP_HARDEN_CHECK) == 0)
+		return true;
+	for (const struct member *m = members(herd); m != NULL; m = m->older) {
+		if (!arena_is_sound(&m->arena, 0, 0))
+			return false;
+	}
+	return true;
+}
+
+bool herd_run_defers(herd_t *herd, bool spare_too)
+{
+	bool ran = false;
+
+	if (!herd_is_sound(herd) || (spare_too && !spare_is_sound(&herd->spare)))
+		return false;
+	for (struct member *m = members(herd); m != NULL; m = m->older) {
+		ran = ran || m->arena.defers != NULL;
+		arena_run_defers(&m->arena, 0);
+	}
+	return !ran || (herd_is_sound(herd) && (!spare_too || spare_is_sound(&herd->spare)));
+}
+
 void herd_check(herd_t *herd)
 {
 	size_t held = 0;
@@ -197,9 +227,9 @@ herd_t *herd_new(const herd_config_t *config)
 	herd->keep = config->keep != 0 ? config->keep : SIZE_MAX;
 	herd->cold = (struct single_mutex)SINGLE_MUTEX_INITIALIZER;
 	stack_init(&herd->stack, &herd->table);
-	const herd_source_t *source = config->bump.source;
-
-	spare_init(&herd->spare, source != NULL ? source : &herd_source_os, config->limit, true);
+	san_atomic(&herd->stack, sizeof herd->stack);
+	san_atomic(&herd->newest, sizeof herd->newest);
+	spare_init(&herd->spare, &config->bump, config->limit, true);
 	herd->bump.source = NULL; /* it was copied, and may be gone when we return */
 	fork_enlist(herd);
 	PROBE1(new, herd);
@@ -233,8 +263,12 @@ int herd_destroy(herd_t *herd)
 	}
 	if (!is_quiet(herd))
 		fork_gate_shield();
-	for (struct member *m = members(herd); m != NULL; m = m->older)
-		arena_run_defers(&m->arena, 0);
+	if (!herd_run_defers(herd, true)) {
+		herd_release_all(herd);
+		fork_gate_leave();
+		misuse("herd_destroy", HEADER_BROKEN);
+		return EINVAL;
+	}
 	fork_delist(herd); /* from here on no other thread, nor a fork, looks at it */
 	spare_unshare(&herd->spare);
 	for (struct member *m = members(herd), *older; m != NULL; m = older) {

@@ -19,6 +19,7 @@
 #include "id.h"
 #include "misuse.h"
 #include "probe.h"
+#include "san.h"
 
 struct slot {
 	uint64_t herd; /* its id; 0: the slot is free */
@@ -111,6 +112,7 @@ static void end_of_thread(void *unused)
 static void install(void)
 {
 	at_exit_works = pthread_key_create(&at_exit, end_of_thread) == 0;
+	san_publish(&at_exit);
 }
 
 /* A slot for the herd; NULL: no memory, or no way to learn of the thread's end. */
@@ -119,6 +121,7 @@ static struct slot *make_slot(const herd_t *herd)
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 	pthread_once(&once, install);
+	san_observe(&at_exit);
 	if (!at_exit_works)
 		return NULL;
 	if (my_ticket == 0)

@@ -96,7 +96,10 @@ int bump_each_chunk(const bump_t *bump,
 {
 	const struct arena *a = arena_of(bump);
 
-	return arena_readable(a, "bump_each_chunk") ? arena_each_chunk(a, fn, ctx) : EINVAL;
+	if (!arena_readable(a, "bump_each_chunk") ||
+	    !arena_expect_sound(a, 0, 0, "bump_each_chunk"))
+		return EINVAL;
+	return arena_each_chunk(a, fn, ctx);
 }
 
 int chunk_holds(void *ctx, const void *start, size_t used, size_t capacity)
@@ -109,6 +112,6 @@ bool bump_owns(const bump_t *bump, const void *ptr)
 {
 	const struct arena *a = arena_of(bump);
 
-	return arena_readable(a, "bump_owns") &&
+	return arena_readable(a, "bump_owns") && arena_expect_sound(a, 0, 0, "bump_owns") &&
 	       arena_each_chunk(a, chunk_holds, (void *)(uintptr_t)ptr) != 0;
 }

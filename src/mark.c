@@ -209,6 +209,8 @@ static struct chain unlink_newer(struct arena *a, struct chunk **list, struct ch
 		a->below.used -= chunk_used(c);
 		a->below.capacity -= chunk_capacity(c);
 		a->below.chunks--;
+		if (arena_zeroes(a))
+			harden_zero(chunk_start(c), chunk_used(c));
 		if (arena_watched(a))
 			san_no_access(chunk_start(c), chunk_capacity(c));
 	}
@@ -247,13 +249,15 @@ static void count_current(struct arena *a, bool among)
 /*
  * The arena holds no chunk any more: keep the newest small one of those that go, for the next
  * allocation. A scope in an arena that holds nothing else would take it from the spare ones again,
- * and give it back, under their lock. Not where the herd has a limit: another member may need it.
+ * and give it back, under their lock. Not where the herd has a limit: another member may need it; nor a
+ * sealed one, for nobody would look at its seal.
  */
 static void keep_ready(struct arena *a, struct chain *chain)
 {
 	struct chunk *c = chain->head, *before = NULL;
 
-	if (a->chunk != NULL || (a->herd != NULL && spare_limit(a->spare) != SIZE_MAX))
+	if (a->chunk != NULL || (a->herd != NULL && spare_limit(a->spare) != SIZE_MAX) ||
+	    arena_seals(a))
 		return;
 	while (c != NULL && c->size > READY_AT_MOST) {
 		before = c;
@@ -316,35 +320,52 @@ static void cut_growth(struct arena *a, char *end)
 	if (own == NULL || (uintptr_t)end <= (uintptr_t)chunk_start(own) ||
 	    (uintptr_t)end >= (uintptr_t)own->ptr)
 		return;
+	if (arena_zeroes(a))
+		harden_zero(end, (size_t)(own->ptr - end));
 	if (arena_watched(a))
 		hide_freed(a, chunk_start(own), end, own->ptr);
 	a->below.used -= (size_t)(own->ptr - end);
-	own->ptr = end;
+	chunk_set_ptr(own, end, arena_seals(a));
 }
 
-void arena_rewind(struct arena *a, struct state to)
+/* Run what was deferred, and see whether that broke a header. */
+static bool run_defers(struct arena *a, const struct state *to, const char *function)
 {
-	arena_run_defers(a, to.clock);
+	if (a->defers == NULL)
+		return true;
+	arena_run_defers(a, to->clock);
+	return arena_expect_sound(a, to->place.chunk, to->clock, function);
+}
+
+bool arena_rewind(struct arena *a, struct state to, const char *function)
+{
+	if (!run_defers(a, &to, function))
+		return false;
+	arena_end_reservation(a, arena_pos(a));
 	cut(a, to.place.chunk, to.clock, true);
 	cut_growth(a, to.own);
 	if (a->chunk != NULL && place_before(to.place, arena_place(a))) {
 		char *const pos = arena_pos(a);
 
 		if (a->chunk->touched < pos)
-			a->chunk->touched = pos;
+			chunk_set_touched(a->chunk, pos, arena_seals(a));
+		if (arena_zeroes(a))
+			harden_zero(to.place.ptr, (size_t)(pos - to.place.ptr));
 		if (arena_watched(a))
 			hide_freed(a, chunk_start(a->chunk), to.place.ptr, pos);
 		arena_set_pos(a, to.place.ptr);
 	}
 	if (HERD_DEEP_CHECKS)
 		arena_check(a);
+	return true;
 }
 
 int bump_rewind(bump_t *bump, bump_mark_t mark)
 {
 	struct arena *a = arena_of(bump);
 
-	if (!arena_usable(a, "bump_rewind"))
+	if (!arena_usable(a, "bump_rewind") ||
+	    !arena_expect_sound(a, mark.chunk_, mark.clock_, "bump_rewind"))
 		return EINVAL;
 
 	const char *problem = problem_of(a, &mark);
@@ -353,9 +374,12 @@ int bump_rewind(bump_t *bump, bump_mark_t mark)
 		misuse("bump_rewind", problem);
 		return EINVAL;
 	}
-	arena_rewind(a, (struct state){.place = {mark.chunk_, mark.ptr_},
-				       .clock = mark.clock_,
-				       .own = mark.own_});
+	if (!arena_rewind(a,
+			  (struct state){.place = {mark.chunk_, mark.ptr_},
+					 .clock = mark.clock_,
+					 .own = mark.own_},
+			  "bump_rewind"))
+		return EINVAL;
 	note_voided(a, &mark);
 	return 0;
 }
@@ -373,6 +397,7 @@ void arena_give_ready(struct arena *a)
 
 void arena_strip(struct arena *a)
 {
+	arena_end_reservation(a, arena_pos(a));
 	arena_give_ready(a);
 	while (a->chunk != NULL && a->chunk != a->home && arena_pos(a) == chunk_start(a->chunk))
 		cut(a, a->chunk->serial - 1, a->clock, false);

@@ -28,6 +28,7 @@ size_t os_page_size(void)
 
 	if (size == 0) {
 		size = (size_t)sysconf(_SC_PAGESIZE);
+		san_atomic(&known, sizeof known);
 		atomic_store_explicit(&known, size, memory_order_relaxed);
 	}
 	return size;
@@ -73,6 +74,18 @@ static char *map_huge(size_t size)
 	return memory + before;
 }
 
+/* A kernel without huge pages says no: no harm. */
+static void advise(void *memory, size_t size)
+{
+#ifdef MADV_HUGEPAGE
+	if (size >= OS_HUGE)
+		(void)madvise(memory, size, MADV_HUGEPAGE);
+#else
+	(void)memory;
+	(void)size;
+#endif
+}
+
 void *os_map(size_t size)
 {
 	if (size > PTRDIFF_MAX)
@@ -80,17 +93,52 @@ void *os_map(size_t size)
 
 	char *memory = size >= OS_HUGE ? map_huge(size) : map(size);
 
-#ifdef MADV_HUGEPAGE
-	if (memory != NULL && size >= OS_HUGE)
-		(void)madvise(memory, size,
-			      MADV_HUGEPAGE); /* a kernel without them says no: no harm */
-#endif
+	if (memory != NULL)
+		advise(memory, size);
 	return memory;
 }
 
 void os_unmap(void *memory, size_t size)
 {
 	munmap(memory, size);
+}
+
+/* Everything without access first: what is left of that around the chunk are its guards. */
+void *os_map_guarded(size_t size)
+{
+	const size_t page = os_page_size();
+	const size_t align = size >= OS_HUGE ? OS_HUGE : page;
+	const size_t whole = num_add(size, align + page);
+
+	if (whole > PTRDIFF_MAX)
+		return NULL;
+
+	char *start = mmap(NULL, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (start == MAP_FAILED)
+		return NULL;
+
+	char *memory = start + page + num_pad(start + page, align);
+	const size_t before = (size_t)(memory - page - start);
+	const size_t after = align - page - before;
+
+	if (before != 0)
+		munmap(start, before);
+	if (after != 0)
+		munmap(memory + size + page, after);
+	if (mprotect(memory, size, PROT_READ | PROT_WRITE) != 0) {
+		os_unmap_guarded(memory, size);
+		return NULL;
+	}
+	advise(memory, size);
+	return memory;
+}
+
+void os_unmap_guarded(void *memory, size_t size)
+{
+	const size_t page = os_page_size();
+
+	munmap((char *)memory - page, size + 2 * page);
 }
 
 bool os_discard(void *memory, size_t size)

@@ -23,6 +23,13 @@ void *os_map(size_t size);
 void os_unmap(void *memory, size_t size);
 
 /*
+ * The same with a page before and one after them that can't be accessed; where `size` is OS_HUGE or
+ * more, these begin at a multiple of that nevertheless.
+ */
+void *os_map_guarded(size_t size);
+void os_unmap_guarded(void *memory, size_t size);
+
+/*
  * Give back the memory behind whole pages, which stay mapped and hold none until they are written
  * to. False: the system does not, because they are locked (mlock(2)), or because it can't.
  */

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 
+#include "misuse.h"
 #include "os.h"
 #include "probe.h"
 
@@ -17,8 +18,11 @@ int herd_reset(herd_t *herd)
 
 	if (error != 0)
 		return error;
-	for (struct member *m = members(herd); m != NULL; m = m->older)
-		arena_run_defers(&m->arena, 0);
+	if (!herd_run_defers(herd, herd->keep != SIZE_MAX)) {
+		herd_let_go(herd);
+		misuse("herd_reset", HEADER_BROKEN);
+		return EINVAL;
+	}
 	for (struct member *m = members(herd); m != NULL; m = m->older) {
 		arena_clear(&m->arena);
 		member_park(m);
@@ -37,17 +41,23 @@ size_t herd_trim(herd_t *herd, size_t keep)
 	if (!herd_callable(herd, "herd_trim"))
 		return 0;
 	herd_lock(herd);
-	for (struct member *m = members(herd); m != NULL; m = m->older) {
+	bool sound = spare_is_sound(&herd->spare);
+
+	for (struct member *m = members(herd); m != NULL && sound; m = m->older) {
 		if (!member_claim(m))
 			continue;
-		arena_strip(&m->arena);
+		sound = arena_is_sound(&m->arena, 0, 0);
+		if (sound)
+			arena_strip(&m->arena);
 		member_park(m);
 		(void)member_release(herd, m);
 	}
-	const size_t given = spare_trim(&herd->spare, keep);
+	const size_t given = sound ? spare_trim(&herd->spare, keep) : 0;
 
 	PROBE2(trim, herd, given);
 	herd_unlock(herd);
+	if (!sound)
+		misuse("herd_trim", HEADER_BROKEN);
 	return given;
 }
 
@@ -80,7 +90,7 @@ static const char *warm_member(struct member *m, size_t size)
 
 		os_touch(arena_pos(a), end);
 		if (a->chunk->touched < end)
-			a->chunk->touched = end;
+			chunk_set_touched(a->chunk, end, arena_seals(a));
 	}
 	return NULL;
 }

@@ -263,6 +263,13 @@ void herd_list(herd_t *herd, struct member *m);
 void herd_unmake(herd_t *herd, struct member *m);
 /* Report a failure to get memory, on behalf of `function`, with nothing held. */
 void herd_failed(const herd_t *herd, const char *problem, size_t size, const char *function);
+/* With all members claimed: whether the headers of what they hold match their seals. */
+bool herd_is_sound(const herd_t *herd);
+/*
+ * With all members claimed: run all that was deferred. False: a header is broken, of a spare chunk
+ * too if these are looked at; before, and nothing was done, or after it.
+ */
+bool herd_run_defers(herd_t *herd, bool spare_too);
 /* Verify the invariants, with all members claimed. For tests. */
 void herd_check(herd_t *herd);
 

@@ -19,6 +19,7 @@
 
 #include "num.h"
 #include "os.h"
+#include "san.h"
 
 enum {
 	REGIONS = 1024, /* chunks that find no place in the table are mapped one by one */
@@ -64,6 +65,7 @@ static void install(void)
 	if (installed)
 		return;
 	usable = pthread_atfork(lock_regions, unlock_regions, unlock_in_child) == 0;
+	san_publish(&usable);
 }
 
 void region_install(void)
@@ -71,6 +73,7 @@ void region_install(void)
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 	pthread_once(&once, install);
+	san_observe(&usable);
 }
 
 /* --- the table; with the lock held --- */

@@ -18,10 +18,21 @@
 #include "misuse.h"
 #include "san.h"
 
-/* The newest allocation's chunk if that has one of its own, else NULL. */
+/*
+ * The most room of a reservation, if no more is asked for, where all that is not committed has to be
+ * cleared.
+ */
+#define ZEROED_ROOM ((size_t)4096)
+
+/*
+ * The newest allocation's chunk if that has one of its own, else NULL. One whose header is broken is
+ * not looked at: the next reset, or rewind, tells of it.
+ */
 static struct chunk *newest_own(const struct arena *a)
 {
-	return a->own != NULL && a->own->at == arena_pos(a) ? a->own : NULL;
+	if (a->own == NULL || a->own->at != arena_pos(a))
+		return NULL;
+	return !arena_seals(a) || harden_is_sound(a->own) ? a->own : NULL;
 }
 
 static bool is_newest(const struct arena *a, const char *ptr, size_t size)
@@ -58,7 +69,7 @@ static bool resize_newest(struct arena *a, char *ptr, size_t old_size, size_t ne
 	if (footprint > (size_t)(end - ptr))
 		return false;
 	if (own != NULL) {
-		own->ptr = ptr + footprint;
+		chunk_set_ptr(own, ptr + footprint, arena_seals(a));
 		a->clock++;
 		a->below.used = a->below.used - (size_t)(from - chunk_start(own)) + chunk_used(own);
 	} else {
@@ -73,6 +84,9 @@ static bool resize_newest(struct arena *a, char *ptr, size_t old_size, size_t ne
 
 bool arena_resize(struct arena *a, char *ptr, size_t old_size, size_t new_size)
 {
+	arena_end_reservation(a, arena_pos(a));
+	if (new_size < old_size && arena_zeroes(a))
+		harden_zero(ptr + new_size, old_size - new_size); /* what shrinks always can */
 	if (is_newest(a, ptr, old_size))
 		return resize_newest(a, ptr, old_size, new_size);
 	if (new_size > old_size && arena_footprint(a, new_size) != arena_footprint(a, old_size))
@@ -136,6 +150,9 @@ bool bump_free_last(bump_t *bump, void *ptr, size_t size)
 	if (!arena_usable(a, "bump_free_last") || ptr == NULL ||
 	    !is_newest(a, (const char *)ptr, size))
 		return false;
+	arena_end_reservation(a, arena_pos(a));
+	if (arena_zeroes(a))
+		harden_zero(ptr, arena_footprint(a, size));
 	if (arena_watched(a))
 		san_no_access(ptr, num_max(size, 1));
 	if (own != NULL) {
@@ -155,6 +172,18 @@ static char *tail_at(const struct arena *a, size_t align, size_t *room)
 
 	*room = num_sub(left, num_add(pad, a->red_zone));
 	return *room != 0 ? pos + pad : pos;
+}
+
+/*
+ * The room of a reservation at `start`, of the `left` bytes that there are, where all that is not
+ * committed has to be cleared: what is asked for. What a former one had there has to be cleared with it.
+ */
+static size_t zeroed_room(const struct arena *a, const char *start, size_t left, size_t size)
+{
+	const bool again = (a->flags & CLOSED_RESERVED) != 0;
+	const size_t former = again ? num_sub((size_t)a->reservation.pos, (size_t)start) : 0;
+
+	return num_max(num_min(left, num_max(size, ZEROED_ROOM)), former);
 }
 
 void *bump_reserve(bump_t *bump, size_t size, size_t align, size_t *room)
@@ -183,6 +212,8 @@ void *bump_reserve(bump_t *bump, size_t size, size_t align, size_t *room)
 		start = tail_at(a, align, &left);
 	}
 	CHECK(left >= size);
+	if (arena_zeroes(a))
+		left = zeroed_room(a, start, left, size);
 	if (arena_watched(a))
 		san_fresh(start, left);
 	if (room != NULL) {
@@ -190,6 +221,10 @@ void *bump_reserve(bump_t *bump, size_t size, size_t align, size_t *room)
 		san_defined(room, sizeof *room);
 	}
 	a->reservation = (struct reservation){start, arena_pos(a), a->clock};
+	if (arena_zeroes(a)) { /* no allocation goes by that */
+		a->reservation.pos = start + left;
+		arena_close(a, CLOSED_RESERVED);
+	}
 	return start;
 }
 
@@ -200,18 +235,22 @@ void bump_commit(bump_t *bump, void *start, size_t used)
 
 	if (!arena_usable(a, "bump_commit"))
 		return;
-	if (from == NULL || from != a->reservation.start || a->reservation.pos != arena_pos(a) ||
+	const bool moved = (a->flags & CLOSED_RESERVED) == 0 && a->reservation.pos != arena_pos(a);
+
+	if (from == NULL || from != a->reservation.start || moved ||
 	    a->reservation.clock != a->clock) {
 		misuse("bump_commit", "this is not the arena's present reservation");
 		return;
 	}
 
-	const size_t left = num_sub((size_t)(a->end - from), a->red_zone);
+	char *const end = arena_zeroes(a) ? a->reservation.pos : a->end - a->red_zone;
+	const size_t left = num_sub((size_t)end, (size_t)from);
 
 	if (used > left) {
 		misuse("bump_commit", "more bytes are committed than there was room for");
 		return;
 	}
+	arena_end_reservation(a, from + used);
 	a->reservation.start = NULL;
 	if (arena_watched(a))
 		san_no_access(from + used, left - used);

@@ -122,10 +122,33 @@ static inline void san_unroot(const void *p, size_t n)
 		__lsan_unregister_root_region(p, n);
 }
 
-/* Whether thread sanitizer watches; then what follows says something. */
+/*
+ * Valgrind's helgrind and drd, in a library that is built for them (-Dvalgrind_threads=true): san.c.
+ * They know no atomic operations: besides what these order, they have to be told which memory is atomic.
+ */
+#if defined(HERD_VALGRIND_THREADS) && SAN_VALGRIND
+#define SAN_VALGRIND_THREADS true
+void san_valgrind_publish(void *p);
+void san_valgrind_observe(void *p);
+void san_valgrind_atomic(void *p, size_t n);
+#else
+#define SAN_VALGRIND_THREADS false
+#define san_valgrind_publish(p) ((void)(p))
+#define san_valgrind_observe(p) ((void)(p))
+#define san_valgrind_atomic(p, n) ((void)(p), (void)(n))
+#endif
+
+/* What stands at p is atomic, and whoever looks is not to be judged. */
+static inline void san_atomic(void *p, size_t n)
+{
+	if (SAN_VALGRIND_THREADS && san_on_valgrind())
+		san_valgrind_atomic(p, n);
+}
+
+/* Whether someone watches threads; then what follows says something. */
 static inline bool san_watching_threads(void)
 {
-	return __tsan_acquire != NULL;
+	return __tsan_acquire != NULL || (SAN_VALGRIND_THREADS && san_on_valgrind());
 }
 
 /*
@@ -137,12 +160,16 @@ static inline void san_publish(void *p)
 {
 	if (__tsan_release != NULL)
 		__tsan_release(p);
+	if (SAN_VALGRIND_THREADS && san_on_valgrind())
+		san_valgrind_publish(p);
 }
 
 static inline void san_observe(void *p)
 {
 	if (__tsan_acquire != NULL)
 		__tsan_acquire(p);
+	if (SAN_VALGRIND_THREADS && san_on_valgrind())
+		san_valgrind_observe(p);
 }
 
 /*

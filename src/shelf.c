@@ -98,6 +98,7 @@ static struct node *make_nodes(struct shelves *s)
 
 	if (made == NULL)
 		return NULL;
+	san_atomic(made->node, n * sizeof(struct node));
 	if (!stack_enlist(&s->table, &made->node[0].link)) {
 		free(made);
 		return NULL;

@@ -33,9 +33,34 @@ static void os_release(void *ctx, void *memory, size_t size)
 		os_unmap(memory, size);
 }
 
-static bool is_os(const herd_source_t *source)
+bool source_is_os(const herd_source_t *source)
 {
 	return source->acquire == os_acquire && source->release == os_release;
+}
+
+/* Guard pages hold no memory: a size does not count them. */
+static void *guarded_acquire(void *ctx, size_t *size, size_t align)
+{
+	(void)ctx;
+	(void)align;
+
+	const size_t bytes = num_up(*size, os_page_size());
+	void *memory = os_map_guarded(bytes);
+
+	if (memory != NULL)
+		*size = bytes;
+	return memory;
+}
+
+static void guarded_release(void *ctx, void *memory, size_t size)
+{
+	(void)ctx;
+	os_unmap_guarded(memory, size);
+}
+
+static bool is_guarded(const herd_source_t *source)
+{
+	return source->acquire == guarded_acquire && source->release == guarded_release;
 }
 
 static void *malloc_acquire(void *ctx, size_t *size, size_t align)
@@ -79,7 +104,7 @@ size_t source_unit(const herd_source_t *source)
 
 bool source_has_huge_pages(const herd_source_t *source)
 {
-	return is_os(source) || source_is_cache(source);
+	return source_is_os(source) || is_guarded(source) || source_is_cache(source);
 }
 
 bool source_is_known(const herd_source_t *source)
@@ -89,6 +114,8 @@ bool source_is_known(const herd_source_t *source)
 }
 
 const herd_source_t herd_source_os = {.acquire = os_acquire, .release = os_release, .ctx = NULL};
+const herd_source_t source_guarded = {
+	.acquire = guarded_acquire, .release = guarded_release, .ctx = NULL};
 const herd_source_t herd_source_malloc = {
 	.acquire = malloc_acquire, .release = malloc_release, .ctx = NULL};
 const herd_source_t herd_source_none = {

@@ -27,9 +27,12 @@ void spare_unlock(struct spare *s)
 		single_unlock(&s->lock);
 }
 
-void spare_init(struct spare *s, const herd_source_t *source, size_t limit, bool shared)
+void spare_init(struct spare *s, const bump_config_t *config, size_t limit, bool shared)
 {
-	s->source = *source;
+	const herd_source_t *source = config->source != NULL ? config->source : &herd_source_os;
+
+	s->source = (config->harden & BUMP_HARDEN_GUARD) != 0 ? source_guarded : *source;
+	s->sealed = (config->harden & BUMP_HARDEN_CHECK) != 0;
 	atomic_init(&s->limit, limit != 0 ? limit : SIZE_MAX);
 	s->lock = (struct single_mutex)SINGLE_MUTEX_INITIALIZER;
 	s->shared = shared;
@@ -77,6 +80,12 @@ static void unshield(const struct spare *s, int state)
 		pthread_setcancelstate(state, NULL);
 }
 
+/* What of a chunk is in front of its header. */
+static size_t front(const struct spare *s)
+{
+	return s->sealed ? HARDEN_SEAL : 0;
+}
+
 static size_t release_list(struct spare *s, struct chunk *list)
 {
 	const int state = shield(s);
@@ -88,10 +97,12 @@ static size_t release_list(struct spare *s, struct chunk *list)
 
 		list = c->next;
 		bytes += size;
-		san_unroot(c, size);
-		san_raw(c, size);
-		PROBE2(chunk_release, c, size);
-		s->source.release(s->source.ctx, c, size);
+		char *const memory = (char *)c - front(s);
+
+		san_unroot(memory, size);
+		san_raw(memory, size);
+		PROBE2(chunk_release, memory, size);
+		s->source.release(s->source.ctx, memory, size);
 	}
 	unshield(s, state);
 	return bytes;
@@ -117,6 +128,15 @@ static void settle_leaving(struct spare *s, size_t bytes)
 
 	s->leaving -= gone;
 	s->reserved -= gone;
+}
+
+bool spare_is_sound(struct spare *s)
+{
+	spare_lock(s);
+	const bool sound = fit_is_sound(s);
+
+	spare_unlock(s);
+	return sound;
 }
 
 size_t spare_trim(struct spare *s, size_t keep)
@@ -177,7 +197,7 @@ static size_t charge(struct spare *s, const struct spare_wish *wish, struct chun
 	if (over != 0 && over <= s->bytes) {
 		*list = fit_take_above(s, s->bytes - over, freed);
 		s->leaving += *freed;
-		size = need;
+		size = *list != NULL ? need : 0;
 	} else {
 		size = num_min(size, num_down(room_in_budget(s), unit));
 	}
@@ -248,22 +268,26 @@ static const char *acquire(struct spare *s, const struct spare_wish *wish, size_
 	}
 	settle(s, given, given);
 	PROBE2(chunk_acquire, memory, given);
-	*chunk = chunk_at(memory, given);
-	san_root(*chunk, given);
+	*chunk = chunk_at((char *)memory + front(s), given - front(s));
+	(*chunk)->size = given;
+	san_root(memory, given);
 	san_no_access(chunk_hidden(*chunk), (size_t)((*chunk)->end - chunk_hidden(*chunk)));
 	return NULL;
 }
 
-/* Get a spare chunk; false: none serves. */
-static bool take(struct spare *s, const struct spare_wish *wish, struct chunk **chunk)
+/* Get a spare chunk. @return NULL; *chunk is, too: none serves; or what is broken. */
+static const char *take(struct spare *s, const struct spare_wish *wish, struct chunk **chunk)
 {
 	spare_lock(s);
 	*chunk = fit_take(s, wish);
+	const bool broken = s->broken;
+
 	spare_unlock(s);
-	if (*chunk == NULL)
-		return false;
-	prepare_reuse(*chunk);
-	return true;
+	if (broken)
+		return HEADER_BROKEN;
+	if (*chunk != NULL)
+		prepare_reuse(*chunk);
+	return NULL;
 }
 
 /* Get a new chunk. */
@@ -274,10 +298,11 @@ static const char *obtain(struct spare *s, const struct spare_wish *wish, struct
 
 	spare_lock(s);
 	const size_t asked = charge(s, wish, &list, &freed);
+	const bool broken = s->broken;
 
 	spare_unlock(s);
 	if (asked == 0)
-		return NO_MEMORY;
+		return broken ? HEADER_BROKEN : NO_MEMORY;
 	if (list != NULL)
 		settle_freed(s, list, freed, asked);
 	return acquire(s, wish, asked, chunk);
@@ -306,7 +331,11 @@ obtain_new(struct spare *s, const struct spare_wish *wish, struct chunk **chunk)
 
 const char *spare_obtain(struct spare *s, const struct spare_wish *wish, struct chunk **chunk)
 {
-	return take(s, wish, chunk) ? NULL : obtain_new(s, wish, chunk);
+	const size_t need = num_add(wish->need, front(s));
+	const struct spare_wish whole = {need, num_max(wish->want, need), wish->most};
+	const char *problem = take(s, &whole, chunk);
+
+	return problem != NULL || *chunk != NULL ? problem : obtain_new(s, &whole, chunk);
 }
 
 void spare_return(struct spare *s, struct chunk *head, struct chunk *tail, size_t bytes)
@@ -314,7 +343,7 @@ void spare_return(struct spare *s, struct chunk *head, struct chunk *tail, size_
 	if (head == NULL)
 		return;
 	spare_lock(s);
-	tail->next = s->unsorted;
+	chunk_set_next(tail, s->unsorted, s->sealed);
 	s->unsorted = head;
 	s->bytes += bytes;
 	CHECK(s->bytes <= s->reserved);
@@ -396,17 +425,25 @@ void spare_set_limit(struct spare *s, size_t limit)
 	spare_unlock(s);
 }
 
+static size_t list_bytes(const struct chunk *list)
+{
+	size_t bytes = 0;
+
+	for (const struct chunk *c = list; c != NULL; c = c->next)
+		bytes += c->size;
+	return bytes;
+}
+
 void spare_mend(struct spare *s, size_t held)
 {
 	s->pending = 0;
 	s->leaving = 0;
 	s->bytes = 0;
-	for (const struct chunk *c = s->unsorted; c != NULL; c = c->next)
-		s->bytes += c->size;
-	for (unsigned class = 0; class < SPARE_CLASSES; class ++) {
-		for (const struct chunk *c = s->sorted[class]; c != NULL; c = c->next)
-			s->bytes += c->size;
-	}
+	if (fit_is_sound(s)) {
+		s->bytes = list_bytes(s->unsorted);
+		for (unsigned class = 0; class < SPARE_CLASSES; class ++)
+			s->bytes += list_bytes(s->sorted[class]);
+	} /* else nobody gets a spare chunk any more */
 	s->reserved = held + s->bytes;
 }
 

@@ -22,10 +22,11 @@
 #include <herd/source.h>
 
 #include "chunk.h"
+#include "harden.h"
 #include "single.h"
 
 /* Sizes from 4 KiB on, doubling; the last class has no upper end. */
-#define SPARE_CLASSES 14
+#define SPARE_CLASSES 13
 
 struct spare {
 	herd_source_t source;
@@ -39,7 +40,9 @@ struct spare {
 	struct chunk *sorted[SPARE_CLASSES];
 	struct single_mutex lock; /* of all above but source; only where shared */
 	bool shared;
-	bool known; /* the source is the library's own, and calls nothing that is cancelled */
+	bool known;  /* the source is the library's own, and calls nothing that is cancelled */
+	bool sealed; /* headers have seals */
+	bool broken; /* one does not match its seal: no list is looked at any more */
 };
 
 /* What a chunk has to be; sizes with header. */
@@ -51,12 +54,12 @@ struct spare_wish {
 
 /*
  * Why a function that gets memory failed, and whether that is the caller's bug: then it is a
- * sentence for misuse().
+ * sentence for misuse(), HEADER_BROKEN say.
  */
 extern const char NO_MEMORY[];
 
 /* In memory that is zero. */
-void spare_init(struct spare *s, const herd_source_t *source, size_t limit, bool shared);
+void spare_init(struct spare *s, const bump_config_t *config, size_t limit, bool shared);
 
 /* Relaxed: a number by itself. Who charges the budget holds the lock, as who changes it does. */
 static inline size_t spare_limit(const struct spare *s)
@@ -72,7 +75,7 @@ void spare_done(struct spare *s);
 
 /*
  * Get a chunk: a spare one, or a new one. @return NULL and *chunk; or NO_MEMORY; or what the
- * source did wrong. Takes and leaves the lock; calls the source without it.
+ * source, or who wrote to a header, did wrong. Takes and leaves the lock; calls the source without it.
  */
 const char *spare_obtain(struct spare *s, const struct spare_wish *wish, struct chunk **chunk);
 
@@ -81,6 +84,9 @@ const char *spare_obtain(struct spare *s, const struct spare_wish *wish, struct 
  * splicing).
  */
 void spare_return(struct spare *s, struct chunk *head, struct chunk *tail, size_t bytes);
+
+/* Whether the headers of all spare chunks match their seals. Cost: one step a chunk, if they have. */
+bool spare_is_sound(struct spare *s);
 
 /* Give spare chunks to the source until at most `keep` bytes are left. @return the bytes given. */
 size_t spare_trim(struct spare *s, size_t keep);
@@ -99,11 +105,17 @@ void spare_move(struct spare *to, struct spare *from);
 /*
  * Unlink the spare chunk that serves best: of about the size that is wanted; else the largest
  * smaller one; else the smallest larger one, unless that is much larger: a huge chunk must not be
- * swallowed by a small request.
+ * swallowed by a small request. NULL: none serves, or s->broken: a header is.
  */
 struct chunk *fit_take(struct spare *s, const struct spare_wish *wish);
-/* Unlink spare chunks, the large ones first, until at most `keep` bytes are left. */
+/*
+ * Unlink spare chunks, the large ones first, until at most `keep` bytes are left. None where a header
+ * is broken.
+ */
 struct chunk *fit_take_above(struct spare *s, size_t keep, size_t *bytes);
+
+/* Whether all headers match their seals; else s->broken is set. */
+bool fit_is_sound(struct spare *s);
 
 /* The figures, at one moment. */
 struct spare_figures {

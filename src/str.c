@@ -41,7 +41,7 @@ int bump_str_grow_(bump_str_t *s, size_t n, const char *function)
 /*
  * Where text may be printed that is to follow the string, and how much of it. That is more than the
  * string's own room where it is the newest allocation, or has no memory yet: then all that the
- * chunk has left is free. While someone watches memory, what is free must not be written to.
+ * chunk has left is free. Unless what is free must not be written to.
  */
 static char *tail(const bump_str_t *s, size_t *room)
 {
@@ -52,12 +52,12 @@ static char *tail(const bump_str_t *s, size_t *room)
 	if (s->data == NULL) {
 		const size_t pad = num_pad(pos, a->min_align);
 
-		*room = arena_watched(a) ? 0 : num_sub((size_t)(a->end - pos), pad);
+		*room = arena_free_is_clean(a) ? 0 : num_sub((size_t)(a->end - pos), pad);
 		start = *room != 0 ? pos + pad : NULL;
 	} else {
 		start = s->data + s->len;
 		*room = s->cap - s->len + 1;
-		if (!arena_watched(a) && s->data + arena_footprint(a, s->cap + 1) == pos)
+		if (!arena_free_is_clean(a) && s->data + arena_footprint(a, s->cap + 1) == pos)
 			*room = (size_t)(a->end - start);
 	}
 	*room = num_min(*room, INT_MAX);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 
+#include "misuse.h"
 #include "san.h"
 
 /* The lock is not part of what a caller sees of a herd: reading takes it, too. */
@@ -50,6 +51,11 @@ int herd_each_chunk(herd_t *herd,
 
 	if (result != 0)
 		return result;
+	if (!herd_is_sound(herd)) {
+		herd_let_go(herd);
+		misuse("herd_each_chunk", HEADER_BROKEN);
+		return EINVAL;
+	}
 	arena_calling = &here;
 	for (struct member *m = members(herd); m != NULL && result == 0; m = m->older)
 		result = arena_each_chunk(&m->arena, fn, ctx);
@@ -77,6 +83,7 @@ int member_each_chunk(const struct member *m,
 	const struct chunk *own = atomic_load_explicit(&m->view.own, memory_order_acquire);
 	int result = 0;
 
+	san_observe((void *)(uintptr_t)&m->state); /* all up to the put that showed it */
 	while (c != NULL && (pos < chunk_start(c) || pos > c->end))
 		c = c->next;
 	for (; c != NULL && result == 0; c = c->next) {

@@ -65,8 +65,8 @@ char *bump_strndup(bump_t *bump, const char *s, size_t n)
 }
 
 /*
- * Most texts fit behind the position: they are printed there and need no second pass. While someone
- * watches memory, what is free must not be written to, so the text is measured first.
+ * Most texts fit behind the position: they are printed there and need no second pass. Where
+ * what is free must not be written to, the text is measured first.
  */
 static HERD_PRINTF(3, 0) char *print(bump_t *bump, const char *function, const char *format,
 				     va_list args)
@@ -79,7 +79,7 @@ static HERD_PRINTF(3, 0) char *print(bump_t *bump, const char *function, const c
 
 	char *const pos = arena_pos(a);
 	const size_t pad = num_pad(pos, a->min_align);
-	const size_t left = arena_watched(a) ? 0 : num_sub((size_t)(a->end - pos), pad);
+	const size_t left = arena_free_is_clean(a) ? 0 : num_sub((size_t)(a->end - pos), pad);
 	const size_t room = num_min(left, INT_MAX);
 
 	va_copy(again, args);

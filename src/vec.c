@@ -57,13 +57,13 @@ static size_t reach(const struct arena *a, const char *data)
 
 /*
  * What arena_resize() does in the usual case: the array ends at the position, no large request came
- * after it, the chunk has all that is wanted, and nobody watches memory.
+ * after it, the chunk has all that is wanted, nobody watches memory, and nothing is reserved.
  */
 static bool extend_at_once(struct arena *a, char *data, size_t cap, const struct wish *wish)
 {
 	const size_t bytes = num_mul(wish->want, wish->size);
 
-	if (a->own != NULL || arena_watched(a) ||
+	if (a->own != NULL || (a->flags & (CLOSED_WATCHED | CLOSED_RESERVED)) != 0 ||
 	    data + arena_footprint(a, cap * wish->size) != arena_pos(a) ||
 	    bytes > (size_t)(a->end - data))
 		return false;

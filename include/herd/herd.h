@@ -85,7 +85,8 @@ HERD_API herd_t *herd_new(const herd_config_t *config);
  * last call: MT-Unsafe race:herd. EBUSY tells of a mistake; it is not for waiting until other
  * threads are done, because one that put its last member may still be in herd_put().
  *
- * @return 0; EBUSY, and nothing happens, while a member is out.
+ * @return 0; EBUSY, and nothing happens, while a member is out. EINVAL where BUMP_HARDEN_CHECK found a
+ *         broken header: nothing is freed.
  */
 HERD_API int herd_destroy(herd_t *herd);
 
@@ -95,8 +96,9 @@ HERD_API int herd_destroy(herd_t *herd);
  *
  * MT-Safe. Cost: one step a member, whatever was allocated; with `keep` also one release for each
  * chunk that is not kept; and what the deferred functions do, during which other cold operations
- * wait.
- * @return 0; EBUSY, and nothing happens, while a member is out.
+ * wait; in the hardened mode (BUMP_HARDEN_CHECK, BUMP_HARDEN_ZERO) see there.
+ * @return 0; EBUSY, and nothing happens, while a member is out; EINVAL where BUMP_HARDEN_CHECK found a
+ *         broken header.
  */
 HERD_API int herd_reset(herd_t *herd);
 
@@ -219,7 +221,7 @@ HERD_API size_t herd_recall(herd_t *herd);
  *
  * MT-Safe. Cost: one step a member, and one malloc(3) for each member of `from` where `into` has
  * none that is idle and empty; neither bytes nor chunks count.
- * @return 0; EBUSY while a member of `from` is out; EINVAL where sources or min_align differ, or
+ * @return 0; EBUSY while a member of `from` is out; EINVAL where sources, min_align or harden differ, or
  *         into is from; ENOMEM (no memory, above into's limit, or a member holds more than into's
  *         limit of one). On failure nothing was moved.
  */
@@ -231,8 +233,8 @@ HERD_API int herd_absorb(herd_t *into, herd_t *from);
  *
  * MT-Safe (race:bump). Cost: one step a member, at most one malloc(3), and one step a chunk that
  * the arena has spare.
- * @return 0; EINVAL where its memory is the caller's (bump_new_in()), or its source or min_align
- *         differs from the herd's; ENOMEM (no memory, or above the herd's limit or its limit of a
+ * @return 0; EINVAL where its memory is the caller's (bump_new_in()), or its source, min_align
+ *         or harden differs from the herd's; ENOMEM (no memory, or above the herd's limit or its limit of a
  *         member; what the arena has spare counts), and the arena is as before.
  */
 HERD_API int herd_adopt(herd_t *herd, bump_t *bump);

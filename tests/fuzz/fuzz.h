@@ -105,6 +105,7 @@ struct record {
 	bool in_place;	     /* of bump_new_in() */
 	unsigned group;
 	size_t min_align;
+	size_t harden;
 	struct budget budget; /* of a standalone one */
 	size_t allowed;	      /* of a member: as in its budget */
 	void *memory;	      /* of bump_new_in() */

@@ -16,7 +16,10 @@ bump_config_t read_config(unsigned *source)
 
 	config.first_chunk = firsts[input_byte() % 8];
 	config.max_chunk = most[input_byte() % 8];
-	config.min_align = aligns[input_byte() % 8];
+	const unsigned align = input_byte();
+	config.min_align = aligns[align % 8];
+	/* Of another byte's rest: so inputs that were found go on meaning what they do. */
+	config.harden = (align >> 3 & 3) * BUMP_HARDEN_CHECK; /* with BUMP_HARDEN_ZERO, or alone */
 	const unsigned limit = input_byte();
 	config.limit = limit < 128 ? 0 : (size_t)(limit - 127) * 1031;
 	*source = which[input_byte() % 8];
@@ -39,6 +42,7 @@ static struct record *lone_made(struct record **at, bump_t *bump, const bump_con
 	struct record *r = record_new(bump, NULL);
 
 	r->min_align = config->min_align == 0 ? 1 : config->min_align;
+	r->harden = config->harden;
 	r->budget = *budget;
 	*at = r;
 	return r;

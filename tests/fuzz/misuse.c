@@ -290,7 +290,7 @@ void op_misuse_config(void)
 	if (which == 0)
 		config.bump.min_align = 24;
 	else if (which == 1)
-		config.bump.reserved_[3] = 1;
+		config.bump.reserved_[2] = 1;
 	else if (which == 2)
 		config.bump.source = &half;
 	else if (which == 3)

@@ -197,7 +197,8 @@ void op_absorb(void)
 	const int error = herd_absorb(into->herd, from->herd);
 	trace("%d", error);
 	if (into == from || into->budget.source != from->budget.source ||
-	    into->config.bump.min_align != from->config.bump.min_align) {
+	    into->config.bump.min_align != from->config.bump.min_align ||
+	    into->config.bump.harden != from->config.bump.harden) {
 		if (error != EINVAL)
 			broken("the herds do not fit, it returned %d", error);
 		return;
@@ -238,7 +239,7 @@ void op_adopt(void)
 	const int error = herd_adopt(f->herd, r->bump);
 	trace("%d", error);
 	if (r->in_place || r->budget.source != f->budget.source ||
-	    r->min_align != f->config.bump.min_align) {
+	    r->min_align != f->config.bump.min_align || r->harden != f->config.bump.harden) {
 		if (error != EINVAL)
 			broken("the arena does not fit, it returned %d", error);
 		return;

@@ -61,7 +61,7 @@ static void a_contradictory_configuration_is_EINVAL(void **state)
 		config.reserved_[i] = 1;
 		refused(config, "reserved_ of the herd");
 		config.reserved_[i] = 0;
-		config.bump.reserved_[i] = 1;
+		config.bump.reserved_[i % 3] = 1;
 		refused(config, "reserved_ of the arena");
 	}
 }
