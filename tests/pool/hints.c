@@ -46,6 +46,19 @@ static void a_thread_gets_back_the_member_it_used_last(void **state)
 }
 
 /* Though it got another one later, and another thread put that later. */
+struct carried {
+	herd_t *herd;
+	bump_t *bump;
+};
+
+static void put_it(void *arg, size_t id)
+{
+	const struct carried *const carried = arg;
+
+	(void)id;
+	herd_put(carried->herd, carried->bump);
+}
+
 static void gets_back_what_it_put(herd_t *herd, void (*put)(herd_t *, bump_t *))
 {
 	bump_t *const mine = pool_get(herd);
