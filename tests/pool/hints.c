@@ -45,7 +45,6 @@ static void a_thread_gets_back_the_member_it_used_last(void **state)
 	pool_end(&pool);
 }
 
-/* Though it got another one later, and another thread put that later. */
 struct carried {
 	herd_t *herd;
 	bump_t *bump;
@@ -56,9 +55,11 @@ static void put_it(void *arg, size_t id)
 	const struct carried *const carried = arg;
 
 	(void)id;
+	TEAM_CHECK(bump_alloc(carried->bump, 500) != NULL, "500 bytes: %s", strerror(errno));
 	herd_put(carried->herd, carried->bump);
 }
 
+/* Though it got another one later, and another thread put that later. */
 static void gets_back_what_it_put(herd_t *herd, void (*put)(herd_t *, bump_t *))
 {
 	bump_t *const mine = pool_get(herd);
