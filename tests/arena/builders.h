@@ -89,6 +89,16 @@ static inline void expect_pattern(const char *bytes, size_t n)
 			fail_msg("byte %zu of %zu has changed", i, n);
 }
 
+HERD_PRINTF(2, 3) static inline int print_list(bump_str_t *s, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	const int error = bump_str_vprintf(s, format, args);
+	va_end(args);
+	return error;
+}
+
 static inline void expect_text(bump_str_t *s, const char *expected)
 {
 	size_t length = 0;

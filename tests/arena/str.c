@@ -4,16 +4,7 @@
  */
 
 #include "builders.h"
-
-static char letters[4096];
-
-static int make_letters(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < sizeof(letters) - 1; i++)
-		letters[i] = (char)('a' + i % 26);
-	return 0;
-}
+#include "letters.h"
 
 /* --- bytes --- */
 
@@ -254,16 +245,6 @@ static void printf_appends_what_sprintf_prints(void **state)
 	assert_int_equal(bump_str_printf(&s, "%s", ""), 0);
 	assert_int_equal(bump_str_printf(&s, "%d", 7), 0);
 	expect_text(&s, expected);
-}
-
-HERD_PRINTF(2, 3) static int print_list(bump_str_t *s, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	const int error = bump_str_vprintf(s, format, args);
-	va_end(args);
-	return error;
 }
 
 /*

@@ -4,29 +4,10 @@
  */
 
 #include "builders.h"
+#include "letters.h"
 
 #include <herd/herd.h>
 #include <wchar.h>
-
-static char letters[4096];
-
-static int make_letters(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < sizeof(letters) - 1; i++)
-		letters[i] = (char)('a' + i % 26);
-	return 0;
-}
-
-HERD_PRINTF(2, 3) static int print_list(bump_str_t *s, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	const int error = bump_str_vprintf(s, format, args);
-	va_end(args);
-	return error;
-}
 
 /* --- failure --- */
 

@@ -3,21 +3,11 @@
  * Copies of bytes and strings, and printing into the arena.
  */
 
-#include "fixture.h"
+#include "letters.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
 #include <wchar.h>
-
-static char letters[4096];
-
-static int make_letters(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < sizeof(letters) - 1; i++)
-		letters[i] = (char)('a' + i % 26);
-	return 0;
-}
 
 /* --- bump_memdup --- */
 
