@@ -116,8 +116,10 @@ HERD_API int herd_reset(herd_t *herd);
 HERD_API bump_t *herd_get(herd_t *herd);
 
 /**
- * Check out an idle member, or return NULL with errno EAGAIN: there is none, or a reset or
- * another cold operation has it just now. Never allocates, never waits. MT-Safe, lock-free.
+ * Check out an idle member. Never allocates, never waits. MT-Safe, lock-free.
+ *
+ * @return the member; or NULL with errno EAGAIN: there is none, or a reset or another cold
+ *         operation has it just now.
  */
 HERD_API bump_t *herd_try_get(herd_t *herd);
 
@@ -285,8 +287,10 @@ HERD_API int herd_each_chunk(herd_t *herd,
 			     void *ctx);
 
 /**
- * Whether ptr lies in memory that a member handed out and that was not freed. Members that are
- * out answer as at their checkout. MT-Safe. Cost: one step a chunk.
+ * Look a pointer up. Members that are out answer as at their checkout. MT-Safe. Cost: one step a
+ * chunk.
+ *
+ * @return whether ptr lies in memory that a member handed out and that was not freed.
  */
 HERD_API bool herd_owns(const herd_t *herd, const void *ptr);
 
