@@ -66,8 +66,8 @@ typedef struct herd_cache_s herd_cache_t;
  *
  * @param limit  the most bytes that it ever keeps, exact whatever the threads do; 0 keeps none,
  *               SIZE_MAX all. What is out does not count.
- * @return the cache, to be freed by herd_cache_destroy(); or NULL with errno ENOMEM (no memory). MT-Safe.
- *         Cost: a few malloc(3), of less than 64 KiB in all.
+ * @return the cache, to be freed by herd_cache_destroy(); or NULL with errno ENOMEM (no memory).
+ *         MT-Safe. Cost: a few malloc(3), of less than 64 KiB in all.
  */
 HERD_API herd_cache_t *herd_cache_new(size_t limit);
 

@@ -61,7 +61,7 @@ def as_sentence(text: list[Word]) -> list[Word]:
     else:
         text[-1][-1] = Piece(last.text.rstrip(";,.:") + ".")
     first = text[0][0]
-    if not first.macro and first.text.rstrip(".,").isalpha():
+    if not first.macro and first.text.rstrip(".,:").isalpha():
         text[0][0] = Piece(first.text[0].upper() + first.text[1:])
     return text
 

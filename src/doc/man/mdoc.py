@@ -52,6 +52,8 @@ def argument(text: str, literal: bool = False) -> str:
     text = escape(text, literal)
     if MACROS.match(text) or (len(text) == 1 and text in CLOSING + OPENING + "|"):
         return "\\&" + text
+    if literal and text[-1] in CLOSING:
+        text += "\\&"  # which would stand behind the quote
     if '"' in text or " " in text or not text:
         return '"' + text.replace('"', "\\(dq") + '"'
     return text

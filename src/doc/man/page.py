@@ -312,9 +312,17 @@ class Page:
         lines = []
         for text, names in texts.items():
             lines += [".Pp"] if lines else []
-            lines += [f".Fn {name} ," for name in names[:-1]] + [f".Fn {names[-1]} :"]
+            lines += [f".{self.macro(name)} {name} ," for name in names[:-1]]
+            lines += [f".{self.macro(names[-1])} {names[-1]} :"]
             lines += mdoc.display(text)
         return lines
+
+    def macro(self, name: str) -> str:
+        """What a symbol is set with."""
+        symbol = next(symbol for symbol in self.symbols if symbol.name == name)
+        if symbol.kind in ("function", "define"):
+            return "Fn" if symbol.params else "Dv"
+        return "Va" if symbol.kind == "variable" else "Vt"
 
     def see_also(self) -> list[str]:
         """The pages that the text refers to, the overview of the header, and herd(7)."""
