@@ -19,7 +19,7 @@
  * bump_destroy(bump);
  * @endcode
  *
- * Rules that hold for all functions below:
+ * Rules that hold for all functions of herd/bump.h:
  *
  * - Lifetime. A result is valid until the arena is reset or destroyed, or rewound to a mark taken
  *   before the allocation. Nothing is freed one by one, and no destructor runs unless
@@ -93,7 +93,7 @@ typedef struct bump_config_s {
  * Make an arena.
  *
  * @param config  NULL for the defaults; copied.
- * @return the arena, to be freed by bump_destroy(); or NULL with errno ENOMEM, or EINVAL: min_align
+ * @return the arena, to be freed by bump_destroy(); or NULL with errno ENOMEM (no memory), or EINVAL: min_align
  *         is not a power of two, first_chunk exceeds limit, a source lacks a function, a reserved
  *         member is not zero.
  *

@@ -74,7 +74,12 @@ def segment(sentence: list[Word], at: int) -> list[Word]:
     while last + 1 < len(sentence) and not mdoc.plain(sentence[last]).endswith(";"):
         last += 1
     found = sentence[first:last + 1]
-    return found[1:] if mdoc.plain(found[0]) in ("or", "0,") else found
+    # "or EBUSY, and nothing happens, while ...": the value itself is the item that this goes to.
+    while len(found) > 1 and (mdoc.plain(found[0]) in ("or", "and", "0,") or
+                              (found[0] is sentence[at] and tail(found[0]) == ",")):
+        found = found[1:]
+    happens = " ".join(mdoc.plain(word) for word in found[:2])
+    return found[2:] if happens == "nothing happens," else found
 
 
 def clauses(text: list[Word]) -> list[tuple[str, list[Word], list[Word]]]:

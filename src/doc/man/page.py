@@ -45,6 +45,7 @@ class Page:
         self.rules: dict[str, list[Word]] = {}  # what an errno value means where nothing is said
         self.threads: list[Word] = []  # what the header says of threads
         self.examples: dict[str, Example] = {}
+        self.siblings: list[str] = []  # the pages of the same header
         self.seen: set[tuple[str, str]] = set()  # pages that the text refers to
         self.safety: dict[str, list[Word]] = {}
         self.known = {name for symbol in symbols for _, name in symbol.params}
@@ -101,7 +102,8 @@ class Page:
             for heading, cell in zip(headings[1:], row[1:]):
                 if heading != headings[1]:
                     lines.append(mdoc.escape(heading.lower()))
-                lines += self.text([*cell[:-1], [*cell[-1], Piece("," if cell is not row[-1] else ".")]])
+                last = [*cell[-1], Piece("." if cell is row[-1] else ",")]
+                lines += self.text([*cell[:-1], last])
         return [".Pp", *mdoc.render([[Piece(word)] for word in (headings[0] + ":").split()])] + \
             lines + [".El"]
 
@@ -327,10 +329,12 @@ class Page:
     def see_also(self) -> list[str]:
         """The pages that the text refers to, the overview of the header, and herd(7)."""
         pages = set(self.seen) | {("7", "herd")}
-        pages |= {("3", page) for page in self.links.get("overview " + self.header.name, "").split()}
-        pages = sorted(pages - {("3", self.name)}, key=lambda page: (page[0], page[1].lower()))
-        return [f".Xr {name} {section}" + (" ," if (section, name) != pages[-1] else "")
-                for section, name in pages]
+        of_header = self.siblings if self.overview else \
+            self.links.get("overview " + self.header.name, "").split()
+        pages |= {("3", page) for page in of_header}
+        order = sorted(pages - {("3", self.name)}, key=lambda entry: (entry[0], entry[1].lower()))
+        return [f".Xr {name} {section}" + (" ," if (section, name) != order[-1] else "")
+                for section, name in order]
 
 
 def thread_rule(doc: Doc) -> list[Word]:
@@ -349,8 +353,9 @@ def errno_rules(doc: Doc) -> dict[str, list[Word]]:
     """What errno values mean for all functions of a header."""
     rules: dict[str, list[Word]] = {}
     for block in doc.blocks:
-        for item in block.items if isinstance(block, Items) else []:
-            for part in item:
-                if isinstance(part, Text):
-                    rules |= {errno: text for errno, text, _ in errors.clauses(part.words) if text}
+        inner = [b for item in block.items for b in item] if isinstance(block, Items) else [block]
+        for part in inner:
+            if isinstance(part, Text):
+                said = errors.clauses(part.words)
+                rules |= {errno: text for errno, text, _ in said if text}
     return rules
