@@ -93,9 +93,9 @@ typedef struct bump_config_s {
  * Make an arena.
  *
  * @param config  NULL for the defaults; copied.
- * @return the arena, to be freed by bump_destroy(); or NULL with errno ENOMEM (no memory), or EINVAL: min_align
- *         is not a power of two, first_chunk exceeds limit, a source lacks a function, a reserved
- *         member is not zero.
+ * @return the arena, to be freed by bump_destroy(); or NULL with errno ENOMEM (no memory), or
+ *         EINVAL: min_align is not a power of two, first_chunk exceeds limit, a source lacks a
+ *         function, a reserved member is not zero.
  *
  * MT-Safe. Cost: one malloc(3) for the arena itself (less than 1 KiB, not counted in any limit); no
  * chunk unless first_chunk asks for it.
