@@ -31,7 +31,9 @@
  * | malloc, calloc, realloc, free           | bump_adapt_local_...          | expat, cJSON   |
  *
  * `ctx` is the arena, a `bump_t *`. Results are aligned for any type. A failure is NULL, with errno
- * ENOMEM. The arena must belong to the thread that calls the library.
+ * ENOMEM (no memory, a limit reached, or the size overflows).
+ *
+ * The arena must belong to the thread that calls the library: MT-Unsafe race:ctx.
  */
 
 #include <errno.h>
@@ -47,25 +49,33 @@ extern "C" {
 /** @name With a context, and with sizes told
  *  @{ */
 
-/** `void *(void *ctx, size_t size)`. */
+/** `void *(void *ctx, size_t size)`. @return the memory, or NULL: ENOMEM. */
 static inline void *bump_adapt_alloc(void *ctx, size_t size)
 {
 	return bump_alloc((bump_t *)ctx, size);
 }
 
-/** `void *(void *ctx, size_t n, size_t size)`: an array, uninitialised, checked for overflow. */
+/**
+ * `void *(void *ctx, size_t n, size_t size)`: an array, uninitialised, checked for overflow.
+ *
+ * @return the memory, or NULL: ENOMEM.
+ */
 static inline void *bump_adapt_alloc_array(void *ctx, size_t n, size_t size)
 {
 	return bump_alloc_array((bump_t *)ctx, n, size, HERD_ALIGNOF(max_align_t));
 }
 
-/** The same with `unsigned`: zlib's alloc_func. */
+/** The same with `unsigned`: zlib's alloc_func. @return the memory, or NULL: ENOMEM. */
 static inline void *bump_adapt_alloc_uint(void *ctx, unsigned n, unsigned size)
 {
 	return bump_adapt_alloc_array(ctx, n, size);
 }
 
-/** The same with `int`: bzip2's bzalloc. NULL with ENOMEM where one is negative. */
+/**
+ * The same with `int`: bzip2's bzalloc.
+ *
+ * @return the memory, or NULL: ENOMEM (also where one is negative).
+ */
 static inline void *bump_adapt_alloc_int(void *ctx, int n, int size)
 {
 	return bump_adapt_alloc_array(ctx, n < 0 || size < 0 ? SIZE_MAX : (size_t)n,
@@ -81,8 +91,10 @@ static inline void bump_adapt_free(void *ctx, void *ptr)
 
 /**
  * `void *(void *ctx, void *ptr, size_t old_size, size_t new_size)`: allocates where ptr is NULL
- * (whatever old_size says: Lua tells a type there), frees where new_size is 0, and returns NULL
- * then; else as bump_realloc(), which never fails to shrink. Lua's lua_Alloc.
+ * (whatever old_size says: Lua tells a type there), frees where new_size is 0; else as
+ * bump_realloc(), which never fails to shrink. Lua's lua_Alloc.
+ *
+ * @return the memory; or NULL: it was freed, or ENOMEM.
  */
 static inline void *bump_adapt_realloc(void *ctx, void *ptr, size_t old_size, size_t new_size)
 {
@@ -136,7 +148,7 @@ static inline void *bump_adapt_label_(void *whole, bump_t *bump, size_t size)
 	return header + 1;
 }
 
-/** `void *(void *ctx, size_t size)`. */
+/** `void *(void *ctx, size_t size)`. @return the memory, or NULL: ENOMEM. */
 static inline void *bump_adapt_sized_alloc(void *ctx, size_t size)
 {
 	bump_t *const bump = (bump_t *)ctx;
@@ -154,7 +166,11 @@ static inline void bump_adapt_sized_free(void *ctx, void *ptr)
 	}
 }
 
-/** `void *(void *ctx, void *ptr, size_t new_size)`, as realloc(3); with new_size 0 it frees. */
+/**
+ * `void *(void *ctx, void *ptr, size_t new_size)`, as realloc(3); with new_size 0 it frees.
+ *
+ * @return the memory; or NULL: it was freed, or ENOMEM.
+ */
 static inline void *bump_adapt_sized_realloc(void *ctx, void *ptr, size_t new_size)
 {
 	bump_t *const bump = (bump_t *)ctx;
@@ -201,7 +217,9 @@ _Thread_local bump_t *bump_adapt_local_arena_ __attribute__((weak, visibility("d
 
 /**
  * Choose the calling thread's arena; NULL: none. It stays chosen until the next call: choose
- * another before it is put back or destroyed. Returns the former.
+ * another before it is put back or destroyed. MT-Safe.
+ *
+ * @return the former.
  */
 static inline bump_t *bump_adapt_local_use(bump_t *bump)
 {
@@ -220,7 +238,7 @@ static inline void *bump_adapt_heap_(void *whole, size_t size)
 	return NULL;
 }
 
-/** As malloc(3). */
+/** As malloc(3). @return the memory, or NULL: ENOMEM. */
 static inline void *bump_adapt_local_malloc(size_t size)
 {
 	bump_t *const bump = bump_adapt_local_arena_;
@@ -230,7 +248,7 @@ static inline void *bump_adapt_local_malloc(size_t size)
 	return bump_adapt_label_(bump_adapt_heap_(NULL, size), NULL, size);
 }
 
-/** As calloc(3). */
+/** As calloc(3). @return the memory, or NULL: ENOMEM. */
 static inline void *bump_adapt_local_calloc(size_t n, size_t size)
 {
 	size_t bytes;
@@ -256,7 +274,7 @@ static inline void bump_adapt_local_free(void *ptr)
 	}
 }
 
-/** As realloc(3). With size 0 it frees, and returns NULL. */
+/** As realloc(3). With size 0 it frees. @return the memory; or NULL: it was freed, or ENOMEM. */
 static inline void *bump_adapt_local_realloc(void *ptr, size_t size)
 {
 	if (ptr == NULL)

@@ -64,8 +64,10 @@ typedef void herd_misuse_fn(const char *function, const char *problem);
 HERD_API herd_misuse_fn *herd_on_misuse(herd_misuse_fn *handler);
 
 /**
- * The version of the library that runs, "0.1.0" say; HERD_VERSION_MAJOR, _MINOR and _PATCH are the
- * version that the program was compiled against. MT-Safe; the string is static.
+ * Tell the version of the library that runs; HERD_VERSION_MAJOR, _MINOR and _PATCH are the version
+ * that the program was compiled against. MT-Safe.
+ *
+ * @return "0.1.0" say; the string is static.
  */
 HERD_API const char *herd_version(void);
 

@@ -19,7 +19,7 @@
  * bump_destroy(bump);
  * @endcode
  *
- * Rules that hold for all functions below:
+ * Rules that hold for all functions of herd/bump.h:
  *
  * - Lifetime. A result is valid until the arena is reset or destroyed, or rewound to a mark taken
  *   before the allocation. Nothing is freed one by one, and no destructor runs unless
@@ -166,10 +166,10 @@ typedef struct bump_config_s {
  * Make an arena.
  *
  * @param config  NULL for the defaults; copied.
- * @return the arena, to be freed by bump_destroy(); or NULL with errno ENOMEM, or EINVAL: min_align
- *         is not a power of two, first_chunk exceeds limit, a source lacks a function, harden has
- *         an unknown flag, or asks for guard pages around what another source gives, a reserved
- *         member is not zero.
+ * @return the arena, to be freed by bump_destroy(); or NULL with errno ENOMEM (no memory), or
+ *         EINVAL: min_align is not a power of two, first_chunk exceeds limit, a source lacks a
+ *         function, harden has an unknown flag, or asks for guard pages around what another source
+ *         gives, a reserved member is not zero.
  *
  * MT-Safe. Cost: one malloc(3) for the arena itself (less than 1 KiB, not counted in any limit); no
  * chunk unless first_chunk asks for it.
@@ -224,6 +224,8 @@ HERD_API int bump_reset(bump_t *bump);
 /**
  * The out-of-line part of the inlined functions: a new chunk, unusual arguments, closed arenas.
  * Call bump_alloc_aligned() instead, which it equals in meaning.
+ *
+ * @return the memory, or NULL: ENOMEM, EINVAL.
  */
 HERD_API void *bump_alloc_slow(bump_t *bump, size_t size, size_t align)
 	__attribute__((cold, noinline));
@@ -271,6 +273,8 @@ HERD_INLINE void *bump_alloc_aligned(bump_t *bump, size_t size, size_t align)
 
 /**
  * Allocate `size` bytes aligned for any type (max_align_t), uninitialised. As bump_alloc_aligned().
+ *
+ * @return the memory, or NULL: ENOMEM.
  */
 HERD_INLINE void *bump_alloc(bump_t *bump, size_t size)
 {
@@ -280,6 +284,8 @@ HERD_INLINE void *bump_alloc(bump_t *bump, size_t size)
 /**
  * Allocate an array of n elements of `size` bytes, uninitialised. ENOMEM also where n * size
  * overflows.
+ *
+ * @return the memory, or NULL: ENOMEM, EINVAL.
  */
 HERD_INLINE void *bump_alloc_array(bump_t *bump, size_t n, size_t size, size_t align)
 {
@@ -293,6 +299,8 @@ HERD_INLINE void *bump_alloc_array(bump_t *bump, size_t n, size_t size, size_t a
 /**
  * Allocate a structure of `base` bytes that ends in an array of n elements of `size` bytes, and
  * at least `least` bytes. ENOMEM also where the sum overflows. See BUMP_NEW_FLEX().
+ *
+ * @return the memory, or NULL: ENOMEM, EINVAL.
  */
 HERD_INLINE void *bump_alloc_flex(bump_t *bump, size_t least, size_t base, size_t n, size_t size,
 				  size_t align)
@@ -307,30 +315,54 @@ HERD_INLINE void *bump_alloc_flex(bump_t *bump, size_t least, size_t base, size_
 /**
  * Allocate n elements of `size` bytes, set to zero and aligned for any type. ENOMEM also on
  * overflow.
+ *
+ * @return the memory, or NULL: ENOMEM.
  */
 HERD_API void *bump_calloc(bump_t *bump, size_t n, size_t size);
 
-/** One T, uninitialised: `struct node *node = BUMP_NEW(bump, struct node);` */
+/**
+ * One T, uninitialised: `struct node *node = BUMP_NEW(bump, struct node)`.
+ *
+ * @return a `T *`, or NULL: ENOMEM.
+ */
 #define BUMP_NEW(bump, T) ((T *)bump_alloc_aligned((bump), sizeof(T), HERD_ALIGNOF(T)))
 
-/** n T, uninitialised and checked for overflow: `int *v = BUMP_NEW_ARRAY(bump, int, n);` */
+/**
+ * n T, uninitialised and checked for overflow: `int *v = BUMP_NEW_ARRAY(bump, int, n)`.
+ *
+ * @return a `T *`, or NULL: ENOMEM.
+ */
 #define BUMP_NEW_ARRAY(bump, T, n) ((T *)bump_alloc_array((bump), (n), sizeof(T), HERD_ALIGNOF(T)))
 
 /**
  * A struct T whose flexible array `member` has n elements:
- * `struct text *t = BUMP_NEW_FLEX(bump, struct text, bytes, n);`
+ * `struct text *t = BUMP_NEW_FLEX(bump, struct text, bytes, n)`.
+ *
+ * @return a `T *`, or NULL: ENOMEM.
  */
 #define BUMP_NEW_FLEX(bump, T, member, n)                                                          \
 	((T *)bump_alloc_flex((bump), sizeof(T), offsetof(T, member), (n),                         \
 			      sizeof(((T *)0)->member[0]), HERD_ALIGNOF(T)))
 
-/** Copy `size` bytes into the arena, aligned to `align`. `src` may be NULL where size is 0. */
+/**
+ * Copy `size` bytes into the arena, aligned to `align`. `src` may be NULL where size is 0.
+ *
+ * @return the copy, or NULL: ENOMEM, EINVAL.
+ */
 HERD_API void *bump_memdup(bump_t *bump, const void *src, size_t size, size_t align);
 
-/** Copy a string, its NUL included. */
+/**
+ * Copy a string, its NUL included.
+ *
+ * @return the copy, or NULL: ENOMEM.
+ */
 HERD_API char *bump_strdup(bump_t *bump, const char *s);
 
-/** Copy at most n bytes of a string, and add a NUL. Reads no more than n bytes of `s`. */
+/**
+ * Copy at most n bytes of a string, and add a NUL. Reads no more than n bytes of `s`.
+ *
+ * @return the copy, or NULL: ENOMEM.
+ */
 HERD_API char *bump_strndup(bump_t *bump, const char *s, size_t n);
 
 /**
@@ -340,7 +372,11 @@ HERD_API char *bump_strndup(bump_t *bump, const char *s, size_t n);
  */
 HERD_API char *bump_asprintf(bump_t *bump, const char *format, ...) HERD_PRINTF(2, 3);
 
-/** As bump_asprintf(), with a va_list, which is left undetermined. */
+/**
+ * As bump_asprintf(), with a va_list, which is left undetermined.
+ *
+ * @return as bump_asprintf().
+ */
 HERD_API char *bump_vasprintf(bump_t *bump, const char *format, va_list args) HERD_PRINTF(2, 0);
 
 /** @} */
@@ -365,15 +401,18 @@ HERD_API void *bump_realloc(bump_t *bump, void *ptr, size_t old_size, size_t new
 			    size_t align);
 
 /**
- * Change the size of an allocation in place or not at all. False: it would have to move. Any
- * allocation can grow into what its size was rounded up by.
+ * Change the size of an allocation in place or not at all. Any allocation can grow into what its
+ * size was rounded up by.
+ *
+ * @return whether it has the new size now; false: it would have to move.
  */
 HERD_API bool bump_extend(bump_t *bump, void *ptr, size_t old_size, size_t new_size);
 
 /**
- * Take the newest allocation back. True if ptr was the newest, and its bytes were taken back.
- * What has a chunk of its own is not taken back, nor resized in place, in a later checkout than
- * its own.
+ * Take the newest allocation back. What has a chunk of its own is not taken back, nor resized in
+ * place, in a later checkout than its own.
+ *
+ * @return true if ptr was the newest, and its bytes were taken back.
  */
 HERD_API bool bump_free_last(bump_t *bump, void *ptr, size_t size);
 
@@ -416,7 +455,7 @@ typedef struct bump_mark_s {
 	char *own_;
 } bump_mark_t;
 
-/** Mark the present point. Cost: constant. */
+/** Mark the present point. Cost: constant. @return the mark. */
 HERD_API bump_mark_t bump_mark(const bump_t *bump);
 
 /**
@@ -495,8 +534,10 @@ HERD_INLINE bump_scope_t bump_scope_enter_(bump_t *bump)
 HERD_API int bump_defer(bump_t *bump, void (*fn)(void *), void *arg);
 
 /**
- * The newest deferred fn(arg) will not run. False if there is none. Also from a deferred function.
- * Cost: one step for each newer one.
+ * The newest deferred fn(arg) will not run. Also from a deferred function. Cost: one step for each
+ * newer one.
+ *
+ * @return false if there is none.
  */
 HERD_API bool bump_undefer(bump_t *bump, void (*fn)(void *), void *arg);
 
@@ -504,13 +545,13 @@ HERD_API bool bump_undefer(bump_t *bump, void (*fn)(void *), void *arg);
 /** @name Looking
  *  @{ */
 
-/** Bytes left in the current chunk. */
+/** How much fits without a new chunk. @return the bytes left in the current chunk. */
 HERD_API size_t bump_capacity(const bump_t *bump);
 
-/** The least alignment of every result. */
+/** What bump_config_t asked for. @return the least alignment of every result. */
 HERD_API size_t bump_min_align(const bump_t *bump);
 
-/** The limit in bytes; 0: none. */
+/** Read the limit. @return the limit in bytes; 0: none. */
 HERD_API size_t bump_limit(const bump_t *bump);
 
 /**
@@ -518,7 +559,11 @@ HERD_API size_t bump_limit(const bump_t *bump);
  */
 HERD_API void bump_set_limit(bump_t *bump, size_t limit);
 
-/** Whether ptr lies in memory that was handed out and not freed. Cost: one step a chunk. */
+/**
+ * Look a pointer up. Cost: one step a chunk.
+ *
+ * @return whether ptr lies in memory that was handed out and not freed.
+ */
 HERD_API bool bump_owns(const bump_t *bump, const void *ptr);
 
 /** What an arena holds, in bytes. */

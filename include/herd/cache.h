@@ -66,18 +66,20 @@ typedef struct herd_cache_s herd_cache_t;
  *
  * @param limit  the most bytes that it ever keeps, exact whatever the threads do; 0 keeps none,
  *               SIZE_MAX all. What is out does not count.
- * @return the cache, to be freed by herd_cache_destroy(); or NULL with errno ENOMEM. MT-Safe.
- *         Cost: a few malloc(3), of less than 64 KiB in all.
+ * @return the cache, to be freed by herd_cache_destroy(); or NULL with errno ENOMEM (no memory).
+ *         MT-Safe. Cost: a few malloc(3), of less than 64 KiB in all.
  */
 HERD_API herd_cache_t *herd_cache_new(size_t limit);
 
 /**
- * The source to put into the configuration of herds and standalone arenas. Valid as long as the
- * cache, the same at every call; a copy serves as well, so that herds over one cache can be
+ * Get the source to put into the configuration of herds and standalone arenas. Valid as long as
+ * the cache, the same at every call; a copy serves as well, so that herds over one cache can be
  * joined with herd_absorb(). MT-Safe.
  *
  * Its acquire gives any alignment up to a page and never raises *size; where the system has no
  * memory, all that is kept is given back to it before acquire fails.
+ *
+ * @return the source.
  */
 HERD_API const herd_source_t *herd_cache_source(herd_cache_t *cache);
 

@@ -75,8 +75,8 @@ typedef struct herd_config_s {
  * Make a herd without members.
  *
  * @param config  NULL for the defaults; copied.
- * @return the herd, to be freed by herd_destroy(); or NULL with errno ENOMEM, or EINVAL as
- * bump_new(). MT-Safe. Cost: one malloc(3) of less than 1 KiB.
+ * @return the herd, to be freed by herd_destroy(); or NULL with errno ENOMEM (no memory), or
+ * EINVAL as bump_new(). MT-Safe. Cost: one malloc(3) of less than 1 KiB.
  */
 HERD_API herd_t *herd_new(const herd_config_t *config);
 
@@ -113,13 +113,16 @@ HERD_API int herd_reset(herd_t *herd);
  * put last, or had before that and was put back, one compare-and-swap on a line that hardly any
  * other thread touches; a few are tried.
  *
- * @return the member, to be handed to herd_put() or herd_discard(); or NULL: ENOMEM.
+ * @return the member, to be handed to herd_put() or herd_discard(); or NULL: ENOMEM (no memory, or
+ *         a limit is reached).
  */
 HERD_API bump_t *herd_get(herd_t *herd);
 
 /**
- * Check out an idle member, or return NULL with errno EAGAIN: there is none, or a reset or
- * another cold operation has it just now. Never allocates, never waits. MT-Safe, lock-free.
+ * Check out an idle member. Never allocates, never waits. MT-Safe, lock-free.
+ *
+ * @return the member; or NULL with errno EAGAIN: there is none, or a reset or another cold
+ *         operation has it just now.
  */
 HERD_API bump_t *herd_try_get(herd_t *herd);
 
@@ -177,7 +180,8 @@ HERD_INLINE herd_scope_t herd_scope_enter_(herd_t *herd)
  * As any member that is out, it keeps the herd from being reset or destroyed; see herd_recall().
  *
  * MT-Safe. Cost: a look-up in a table of the thread's own, without a lock; the first call is that
- * of herd_get(), and may allocate a table. @return the member, or NULL: ENOMEM.
+ * of herd_get(), and may allocate a table. @return the member, or NULL: ENOMEM (no memory,
+ * or a limit is reached).
  */
 HERD_API bump_t *herd_local(herd_t *herd);
 
@@ -193,8 +197,8 @@ HERD_API void herd_local_put(herd_t *herd);
  * bytes_each (aligned for any type) and that memory touched: no page fault later. A reset makes
  * the room common property again; it stays hot.
  *
- * MT-Safe. Cost: that of the members and of the memory that is missing. @return 0; ENOMEM: what was
- * made so far stays.
+ * MT-Safe. Cost: that of the members and of the memory that is missing. @return 0; ENOMEM (no
+ * memory, or a limit is reached): what was made so far stays.
  */
 HERD_API int herd_warm(herd_t *herd, size_t members, size_t bytes_each);
 
@@ -287,8 +291,10 @@ HERD_API int herd_each_chunk(herd_t *herd,
 			     void *ctx);
 
 /**
- * Whether ptr lies in memory that a member handed out and that was not freed. Members that are
- * out answer as at their checkout. MT-Safe. Cost: one step a chunk.
+ * Look a pointer up. Members that are out answer as at their checkout. MT-Safe. Cost: one step a
+ * chunk.
+ *
+ * @return whether ptr lies in memory that a member handed out and that was not freed.
  */
 HERD_API bool herd_owns(const herd_t *herd, const void *ptr);
 

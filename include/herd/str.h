@@ -119,7 +119,11 @@ HERD_INLINE int bump_str_append(bump_str_t *s, const void *bytes, size_t n)
 	return bump_str_append_(s, bytes, n, "bump_str_append");
 }
 
-/** Append a C string, without its NUL. As bump_str_append(); for a literal nothing is counted. */
+/**
+ * Append a C string, without its NUL. As bump_str_append(); for a literal nothing is counted.
+ *
+ * @return 0, ENOMEM, EINVAL.
+ */
 HERD_INLINE int bump_str_puts(bump_str_t *s, const char *cstr)
 {
 	return bump_str_append_(s, cstr, __builtin_strlen(cstr), "bump_str_puts");
@@ -151,7 +155,11 @@ HERD_INLINE int bump_str_putc(bump_str_t *s, int c)
  */
 HERD_API int bump_str_printf(bump_str_t *s, const char *format, ...) HERD_PRINTF(2, 3);
 
-/** As bump_str_printf(), with a va_list, which is left undetermined. */
+/**
+ * As bump_str_printf(), with a va_list, which is left undetermined.
+ *
+ * @return as bump_str_printf().
+ */
 HERD_API int bump_str_vprintf(bump_str_t *s, const char *format, va_list args) HERD_PRINTF(2, 0);
 
 /**

@@ -110,8 +110,10 @@ extern "C" {
 /**
  * Take the last element off, and yield it. Its memory stays with the array.
  *
- * Misuse: the array has no element. Where the handler of misuse returns, all bytes of the result
- * are zero.
+ * Misuse: the array has no element.
+ *
+ * @return the element; all its bytes are zero where there was none, and the handler of misuse
+ *         returns.
  */
 #define bump_vec_pop(v)                                                                            \
 	BUMP_VEC_POP_(HERD_JOIN(bump_vec_, __COUNTER__), HERD_JOIN(bump_zero_, __COUNTER__), v)
