@@ -12,6 +12,7 @@
  *	model.c    what is allocated: pieces, points, deferred functions
  *	budget.c   why a call may fail; what is held, after each step
  *	arena.c    operations on an arena: allocating, growing, taking back
+ *	builders.c ... strings and arrays that grow, functions for other libraries
  *	tail.c     ... reserving and committing; what is impossible
  *	life.c     ... and its life: making, marks, deferred functions, reset
  *	pool.c     operations on a herd: checking out, putting back
@@ -264,6 +265,11 @@ void op_reserve(void);
 void op_commit(void);
 void op_absurd(void);
 void op_burst(void);
+
+/* builders.c */
+void op_str(void);
+void op_vec(void);
+void op_adapt(void);
 
 /* life.c */
 bump_config_t read_config(unsigned *source);
