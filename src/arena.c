@@ -103,6 +103,10 @@ void arena_mend(struct arena *a)
 	a->below = (struct sums){0};
 	a->oldest = sum_list(a, a->chunk);
 	a->own_oldest = sum_list(a, a->own);
+	if (a->chunk != NULL)
+		a->ready = NULL; /* on its way from one to the other: INV-READY */
+	if (a->ready != NULL)
+		a->held += a->ready->size;
 	a->peak = num_max(a->peak, a->held);
 	/* Else the chunk is about to be the current one, and what it says is right already. */
 	if (c != NULL && pos >= chunk_start(c) && pos <= c->end)
@@ -146,6 +150,8 @@ void arena_check(const struct arena *a)
 
 	check_list(a, a->chunk, a->oldest, &held, &sums);
 	check_list(a, a->own, a->own_oldest, &held, &sums);
+	CHECK(a->ready == NULL || a->chunk == NULL);
+	held += a->ready != NULL ? a->ready->size : 0;
 	CHECK(held == a->held && a->held <= a->peak);
 	CHECK(sums.used == known.used && sums.capacity == known.capacity &&
 	      sums.chunks == known.chunks);

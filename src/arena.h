@@ -15,6 +15,8 @@
  * INV-SERIAL: `clock` counts all that changes the lists of chunks and of deferred functions, and
  *   is never set back. What is added gets it as its serial; so along each list serials fall.
  * INV-BELOW:  `below` sums up every chunk but the current one.
+ * INV-READY:  a `ready` chunk holds nothing, is in no list, and counts as held; there is one only
+ *   while there is no current chunk.
  */
 
 #include <stdatomic.h>
@@ -23,6 +25,7 @@
 
 #include <herd/bump.h>
 
+#include "san.h"
 #include "spare.h"
 
 /* Why an arena is closed; it is open where no reason is left. And one flag that closes nothing. */
@@ -56,6 +59,7 @@ struct place {
 struct state {
 	struct place place;
 	uint64_t clock; /* chunks and deferred functions after it were not there */
+	char *own;	/* the end of what the newest chunk of its own held; NULL: there was none */
 };
 
 /*
@@ -96,7 +100,8 @@ struct arena {
 	struct chunk *oldest; /* the last in the list of chunks that came from the source */
 	struct chunk *own;    /* chunks of large requests, newest first */
 	struct chunk *own_oldest;
-	struct chunk *home; /* the caller's memory: the last in the list of chunks */
+	struct chunk *ready; /* INV-READY; what rewinding to the beginning left for the next one */
+	struct chunk *home;  /* the caller's memory: the last in the list of chunks */
 	struct reservation reservation;
 	struct spare *spare; /* where chunks come from and go to */
 	size_t held;	     /* bytes in chunks from the source */
@@ -281,8 +286,10 @@ void arena_check(const struct arena *a);
 /* Whether the caller may use the arena; if not it was reported as misuse by `function`. */
 static inline bool arena_usable(const struct arena *a, const char *function)
 {
-	if (HERD_LIKELY((a->flags & (CLOSED_PARKED | CLOSED_DEFERS)) == 0))
+	if (HERD_LIKELY((a->flags & (CLOSED_PARKED | CLOSED_DEFERS)) == 0)) {
+		san_writes((void *)(uintptr_t)&a->head);
 		return true;
+	}
 	arena_misused(a, function);
 	return false;
 }
@@ -327,6 +334,8 @@ void arena_rewind(struct arena *a, struct state to);
 void arena_run_defers(struct arena *a, uint64_t clock);
 /* Give chunks that hold nothing back to the spare ones, for trimming. */
 void arena_strip(struct arena *a);
+/* The same of the one that is ready. */
+void arena_give_ready(struct arena *a);
 
 /* look.c */
 int arena_each_chunk(const struct arena *a,

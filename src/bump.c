@@ -14,6 +14,7 @@
 #include "heap.h"
 #include "id.h"
 #include "misuse.h"
+#include "probe.h"
 #include "san.h"
 
 _Static_assert(
@@ -135,6 +136,7 @@ static void forget(struct arena *a)
 void arena_clear(struct arena *a)
 {
 	CHECK(a->defers == NULL);
+	arena_give_ready(a);
 	arena_save(a);
 	if (arena_watched(a)) {
 		for (struct chunk *c = a->chunk; c != NULL; c = c->next)
@@ -156,6 +158,7 @@ void arena_clear(struct arena *a)
 void arena_take(struct arena *a, struct arena *from)
 {
 	CHECK(a->chunk == NULL && a->own == NULL && a->defers == NULL && from->home == NULL);
+	CHECK(a->ready == NULL && from->ready == NULL);
 	arena_save(from);
 	a->oldest = from->oldest;
 	a->own = from->own;
@@ -197,7 +200,11 @@ static int reset(struct arena *a, const char *function)
 
 int bump_reset(bump_t *bump)
 {
-	return reset(arena_of(bump), "bump_reset");
+	const int error = reset(arena_of(bump), "bump_reset");
+
+	if (error == 0)
+		PROBE1(bump_reset, bump);
+	return error;
 }
 
 void bump_destroy(bump_t *bump)

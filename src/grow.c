@@ -122,10 +122,36 @@ static const char *grow(struct arena *a, size_t need, size_t grown)
 	return NULL;
 }
 
+/*
+ * Make the chunk that is ready the current one; false: there is none, or it does not serve, and
+ * then it is spare, as what a limit allows must not depend on it. Chunks double from its size on,
+ * for those that the arena grew to before went back.
+ */
+static bool use_ready(struct arena *a, size_t need)
+{
+	struct chunk *c = a->ready;
+
+	if (c == NULL)
+		return false;
+	if (c->size < need) {
+		arena_give_ready(a);
+		return false;
+	}
+	a->ready = NULL;
+	a->held -= c->size;
+	if (c->touched < c->ptr)
+		c->touched = c->ptr;
+	c->ptr = chunk_start(c);
+	push_current(a, c);
+	a->grow = num_min(a->grow, num_max(a->first, next_size(a, num_up_to_power_of_2(c->size))));
+	return true;
+}
+
 const char *arena_make_room(struct arena *a, size_t size, size_t align)
 {
-	return grow(a, chunk_size_for(arena_footprint(a, size), num_max(align, a->min_align)),
-		    a->grow);
+	const size_t need = chunk_size_for(arena_footprint(a, size), num_max(align, a->min_align));
+
+	return use_ready(a, need) ? NULL : grow(a, need, a->grow);
 }
 
 /*
@@ -185,6 +211,12 @@ const char *arena_try_alloc(struct arena *a, size_t size, size_t align, void **r
 		return NULL;
 
 	const size_t need = chunk_size_for(arena_footprint(a, size), align);
+
+	if (use_ready(a, need)) {
+		*result = arena_alloc_here(a, size, align);
+		return NULL;
+	}
+
 	const size_t grown = grown_for(a, need);
 
 	if (grown == 0) {

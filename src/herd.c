@@ -13,6 +13,7 @@
 #include <errno.h>
 
 #include "misuse.h"
+#include "probe.h"
 
 /* The out-of-line definitions of what the header inlines. */
 extern inline void herd_scope_leave_(herd_scope_t *scope);
@@ -25,7 +26,7 @@ extern inline herd_scope_t herd_scope_enter_(herd_t *herd);
  *
  * - The member that this thread got or put last; behind it, linked through the members themselves,
  *   those before. The newest are tried first: most likely they are idle, and near.
- * - The members that it had to take from the stack, or to make, in a queue; the oldest is tried.
+ * - The members that it had to take from the stack, or to make, in a queue; the oldest are tried.
  *   A thread that only gets, and hands on what it got, finds here what others put back since.
  *
  * Any thread that gets or puts a member may link it into a list of its own; then the other's list
@@ -39,8 +40,9 @@ extern inline herd_scope_t herd_scope_enter_(herd_t *herd);
  * one made since.
  */
 enum {
-	RECENT = 4, /* herds */
-	TRIES = 2,  /* the newest so many members are tried */
+	RECENT = 4,    /* herds */
+	TRIES = 2,     /* the newest so many members are tried, and of the queue the oldest */
+	PATIENCE = 32, /* after so many misses in a row these are forgotten: count_miss() */
 };
 
 struct recent {
@@ -56,10 +58,17 @@ struct recent {
 
 _Thread_local uint64_t my_ticket __attribute__((tls_model("initial-exec")));
 static _Thread_local struct recent recent[RECENT] __attribute__((tls_model("initial-exec")));
+/* Of each queue, in a row: beside it, for the fast path indexes the other. */
+static _Thread_local unsigned misses[RECENT] __attribute__((tls_model("initial-exec")));
+
+static size_t index_of(const herd_t *herd)
+{
+	return (size_t)(herd->id % RECENT);
+}
 
 static struct recent *recent_of(const herd_t *herd)
 {
-	return &recent[herd->id % RECENT];
+	return &recent[index_of(herd)];
 }
 
 /* Have the next checkout try `m` first, which is ours. */
@@ -87,8 +96,9 @@ static void enqueue(struct recent *r, struct member *m)
 }
 
 /* Claim one of the oldest of the queue, and append it; those before it are forgotten. */
-static struct member *claim_oldest(struct recent *r)
+static struct member *claim_oldest(const herd_t *herd)
 {
+	struct recent *r = recent_of(herd);
 	struct member *m = r->oldest;
 
 	for (unsigned i = 0; i < TRIES && m != NULL; i++) {
@@ -96,12 +106,28 @@ static struct member *claim_oldest(struct recent *r)
 
 		if (member_claim(m)) {
 			r->oldest = after;
+			misses[index_of(herd)] = 0;
 			enqueue(r, m);
 			return m;
 		}
 		m = after;
 	}
 	return NULL;
+}
+
+/*
+ * A member was idle, and none that this thread tried was. What is out is most likely back soon, the
+ * oldest first; but members that stay out for long must not keep this thread from those behind them.
+ */
+static void count_miss(const herd_t *herd)
+{
+	struct recent *r = recent_of(herd);
+
+	if (r->herd != herd->id || ++misses[index_of(herd)] < PATIENCE)
+		return;
+	misses[index_of(herd)] = 0;
+	for (unsigned i = 0; i < TRIES && r->oldest != NULL; i++)
+		r->oldest = atomic_load_explicit(&r->oldest->after, memory_order_acquire);
 }
 
 /* Claim a member that this thread remembers; NULL: none was found idle. */
@@ -119,14 +145,15 @@ static struct member *claim_recent(const herd_t *herd)
 			return r->member = m;
 		m = atomic_load_explicit(&m->before, memory_order_acquire);
 	}
-	return claim_oldest(r);
+	return claim_oldest(herd);
 }
 
-/* Open a member that is ours. */
-static bump_t *check_out(struct member *m)
+/* Open a member that is ours. Inlined: compilers take a probe for more code than it is. */
+static inline __attribute__((always_inline)) bump_t *check_out(const herd_t *herd, struct member *m)
 {
 	arena_count(&m->arena.era);
 	arena_open(&m->arena, CLOSED_PARKED);
+	PROBE2(get, herd, &m->arena.head);
 	return &m->arena.head;
 }
 
@@ -144,7 +171,10 @@ static struct member *pop(herd_t *herd)
 {
 	struct member *m = member_pop(herd);
 
-	return m != NULL ? found(herd, m) : NULL;
+	if (m == NULL)
+		return NULL;
+	count_miss(herd);
+	return found(herd, m);
 }
 
 /*
@@ -187,7 +217,7 @@ static __attribute__((noinline)) bump_t *get_slow(herd_t *herd, bool make, const
 	if (m == NULL)
 		m = make ? pop_or_make(herd, function) : pop(herd);
 	if (m != NULL)
-		return check_out(m);
+		return check_out(herd, m);
 	if (!make)
 		errno = EAGAIN;
 	return NULL;
@@ -203,7 +233,7 @@ bump_t *herd_get(herd_t *herd)
 
 	if (HERD_LIKELY(HERD_CLAIM && r->herd == herd->id && arena_calling == NULL &&
 			!san_watching_threads() && member_set_busy(r->member)))
-		return check_out(r->member);
+		return check_out(herd, r->member);
 	return get_slow(herd, true, "herd_get");
 }
 
@@ -262,8 +292,10 @@ static __attribute__((noinline)) void put_slow(herd_t *herd, bump_t *bump)
 {
 	struct member *m = returned(herd, bump, "herd_put");
 
-	if (m != NULL)
-		park_and_release(herd, m, "herd_put");
+	if (m == NULL)
+		return;
+	PROBE2(put, herd, bump);
+	park_and_release(herd, m, "herd_put");
 }
 
 /* The member was off the stack, or was not out. */
@@ -289,6 +321,7 @@ void herd_put(herd_t *herd, bump_t *bump)
 			(a->flags & (CLOSED_PARKED | IS_LOCAL)) == 0 && arena_calling == NULL &&
 			!san_watching_threads())) {
 		member_park(member_of(bump));
+		PROBE2(put, herd, bump);
 		const unsigned former = member_set_free(member_of(bump));
 
 		if (!HERD_LIKELY(former == ON_BUSY))
@@ -314,5 +347,6 @@ void herd_discard(herd_t *herd, bump_t *bump)
 	if (m->arena.low_era == arena_era(&m->arena) && place_before(m->arena.low, to))
 		to = m->arena.low;
 	arena_rewind(&m->arena, (struct state){.place = to, .clock = m->arena.kept});
+	PROBE2(discard, herd, bump);
 	park_and_release(herd, m, "herd_discard");
 }

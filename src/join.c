@@ -55,8 +55,10 @@ static struct member *taker_of(herd_t *herd, struct member **at)
 		*at = m->older;
 		if (!member_claim(m))
 			continue;
-		if (is_empty(&m->arena))
+		if (is_empty(&m->arena)) {
+			arena_give_ready(&m->arena);
 			return m;
+		}
 		(void)member_release(herd, m);
 	}
 
@@ -96,6 +98,13 @@ static bool find_takers(herd_t *into, const herd_t *from, struct member **list)
 		*list = taker;
 	}
 	return true;
+}
+
+/* What is ready in a member is as good as spare: it stays with its herd. */
+static void give_what_is_ready(herd_t *herd)
+{
+	for (struct member *m = members(herd); m != NULL; m = m->older)
+		arena_give_ready(&m->arena);
 }
 
 /* Whether a member of `from` holds more than one of `into` may. */
@@ -138,6 +147,7 @@ static int absorb(herd_t *into, herd_t *from, size_t *bytes)
 
 	if (!herd_claim_all(from))
 		return EBUSY;
+	give_what_is_ready(from);
 	*bytes = bytes_held(from);
 	if (some_exceeds_limit(into, from) || !find_takers(into, from, &takers))
 		goto fail;
@@ -186,6 +196,7 @@ static int adopt(herd_t *herd, struct lone_arena *lone)
 	const size_t bytes = spare_figures(&lone->spare).reserved;
 	struct member *at = members(herd);
 
+	arena_give_ready(&lone->arena);
 	struct member *taker = exceeds_limit(herd, lone->arena.held) ? NULL : taker_of(herd, &at);
 
 	if (taker == NULL)

@@ -11,6 +11,7 @@
 
 #include "id.h"
 #include "misuse.h"
+#include "probe.h"
 #include "sources.h"
 
 bool herd_callable(const herd_t *herd, const char *function)
@@ -78,6 +79,7 @@ void herd_list(herd_t *herd, struct member *m)
 	m->older = members(herd);
 	/* Release: pairs with the acquire in members(). */
 	atomic_store_explicit(&herd->newest, m, memory_order_release);
+	PROBE2(member, herd, &m->arena.head);
 }
 
 /* --- all at once --- */
@@ -200,6 +202,7 @@ herd_t *herd_new(const herd_config_t *config)
 	spare_init(&herd->spare, source != NULL ? source : &herd_source_os, config->limit, true);
 	herd->bump.source = NULL; /* it was copied, and may be gone when we return */
 	fork_enlist(herd);
+	PROBE1(new, herd);
 	return herd;
 }
 
@@ -240,6 +243,7 @@ int herd_destroy(herd_t *herd)
 		free(m->block);
 	}
 	spare_done(&herd->spare);
+	PROBE1(destroy, herd);
 	stack_table_done(&herd->table);
 	pthread_mutex_destroy(&herd->cold.mutex);
 	free(herd->block);

@@ -18,6 +18,7 @@
 
 #include "id.h"
 #include "misuse.h"
+#include "probe.h"
 
 struct slot {
 	uint64_t herd; /* its id; 0: the slot is free */
@@ -87,6 +88,7 @@ static void put_back(herd_t *herd, void *ctx)
 	if (!member_is_mine(m))
 		return; /* recalled */
 	member_disown(m);
+	PROBE2(put, herd, &m->arena.head);
 	member_park(m);
 	(void)member_release(herd, m);
 }
@@ -135,10 +137,27 @@ static struct slot *make_slot(const herd_t *herd)
 
 /* --- public --- */
 
+/* What the thread has out as its own; NULL: nothing. */
+static struct member *own_member(const herd_t *herd)
+{
+	if (mine.size == 0)
+		return NULL;
+
+	const struct slot *slot = find(&mine, herd->id);
+
+	return slot->herd == herd->id && member_is_mine(slot->member) ? slot->member : NULL;
+}
+
 static __attribute__((noinline)) bump_t *check_out_own(herd_t *herd)
 {
 	if (!herd_callable(herd, "herd_local"))
 		return NULL;
+
+	/* In a deferred function, or a walk, of another herd. */
+	struct member *own = own_member(herd);
+
+	if (own != NULL)
+		return &own->arena.head;
 
 	/* In this order: a source, or on_oom, may itself use a herd, and move the table. */
 	bump_t *bump = herd_get_for(herd, "herd_local");
@@ -162,22 +181,18 @@ static __attribute__((noinline)) bump_t *check_out_own(herd_t *herd)
 
 bump_t *herd_local(herd_t *herd)
 {
-	if (mine.size != 0) {
-		const struct slot *slot = find(&mine, herd->id);
+	struct member *own = own_member(herd);
 
-		if (slot->herd == herd->id && member_is_mine(slot->member) && arena_calling == NULL)
-			return &slot->member->arena.head;
-	}
-	return check_out_own(herd);
+	return own != NULL && arena_calling == NULL ? &own->arena.head : check_out_own(herd);
 }
 
 void herd_local_put(herd_t *herd)
 {
-	if (!herd_callable(herd, "herd_local_put") || mine.size == 0)
+	if (!herd_callable(herd, "herd_local_put"))
 		return;
 
-	const struct slot *slot = find(&mine, herd->id);
+	struct member *own = own_member(herd);
 
-	if (slot->herd == herd->id && member_is_mine(slot->member))
-		herd_put(herd, &slot->member->arena.head);
+	if (own != NULL)
+		herd_put(herd, &own->arena.head);
 }

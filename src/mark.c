@@ -21,7 +21,11 @@
 #include "misuse.h"
 #include "san.h"
 
-enum { VOIDED = sizeof((struct arena *)0)->voided / sizeof(struct voided) };
+enum {
+	VOIDED = sizeof((struct arena *)0)->voided / sizeof(struct voided),
+	READY_AT_MOST =
+		64 << 10, /* it is kept from others; filling more takes longer than a lock */
+};
 
 /* The out-of-line definitions of what the header inlines. */
 extern inline void bump_scope_leave_(bump_scope_t *scope);
@@ -65,9 +69,12 @@ bool bump_undefer(bump_t *bump, void (*fn)(void *), void *arg)
 void arena_run_defers(struct arena *a, uint64_t clock)
 {
 	struct calling here = {a->herd != NULL ? a->herd : a, arena_calling};
+	int state;
 
 	if (a->defers == NULL || a->defers->serial <= clock)
 		return;
+	/* A thread that is cancelled in here would leave the arena closed, and `here` in a dead frame. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	arena_close(a, CLOSED_DEFERS);
 	arena_calling = &here;
 	while (a->defers != NULL && a->defers->serial > clock) {
@@ -78,13 +85,16 @@ void arena_run_defers(struct arena *a, uint64_t clock)
 	}
 	arena_calling = here.outer;
 	arena_open(a, CLOSED_DEFERS);
+	pthread_setcancelstate(state, NULL);
 }
 
 /* --- marks --- */
 
 struct state arena_state(const struct arena *a)
 {
-	return (struct state){.place = arena_place(a), .clock = a->clock};
+	return (struct state){.place = arena_place(a),
+			      .clock = a->clock,
+			      .own = a->own != NULL ? a->own->ptr : NULL};
 }
 
 bump_mark_t bump_mark(const bump_t *bump)
@@ -102,7 +112,8 @@ bump_mark_t bump_mark(const bump_t *bump)
 			     .number_ = ++a->marks, /* nothing that a caller sees */
 			     .clock_ = now.clock,
 			     .chunk_ = now.place.chunk,
-			     .ptr_ = now.place.ptr};
+			     .ptr_ = now.place.ptr,
+			     .own_ = now.own};
 	return mark;
 }
 
@@ -234,10 +245,38 @@ static void count_current(struct arena *a, bool among)
 }
 
 /*
- * Free own chunks that came after `clock`, and others after `chunk`: the newest one left is the
- * current one.
+ * The arena holds no chunk any more: keep the newest small one of those that go, for the next
+ * allocation. A scope in an arena that holds nothing else would take it from the spare ones again,
+ * and give it back, under their lock. Not where the herd has a limit: another member may need it.
  */
-static void cut(struct arena *a, uint64_t chunk, uint64_t clock)
+static void keep_ready(struct arena *a, struct chain *chain)
+{
+	struct chunk *c = chain->head, *before = NULL;
+
+	if (a->chunk != NULL || (a->herd != NULL && spare_limit(a->spare) != SIZE_MAX))
+		return;
+	while (c != NULL && c->size > READY_AT_MOST) {
+		before = c;
+		c = c->next;
+	}
+	if (c == NULL)
+		return;
+	if (before != NULL)
+		before->next = c->next;
+	else
+		chain->head = c->next;
+	if (chain->tail == c)
+		chain->tail = before;
+	chain->bytes -= c->size;
+	a->held += c->size;
+	a->ready = c;
+}
+
+/*
+ * Free own chunks that came after `clock`, and others after `chunk`: the newest one left is the
+ * current one. Where none is, one may be kept ready.
+ */
+static void cut(struct arena *a, uint64_t chunk, uint64_t clock, bool keep)
 {
 	struct chunk *list = a->chunk;
 	struct chain own = {0}, others = {0};
@@ -250,23 +289,51 @@ static void cut(struct arena *a, uint64_t chunk, uint64_t clock)
 		a->chunk = list;
 		count_current(a, false);
 		arena_resume(a, list);
+		if (keep)
+			keep_ready(a, &others);
 	}
 	/* Last: whenever another thread forks, no chunk is in two lists. */
 	give(a, &own);
 	give(a, &others);
 }
 
+/* No access from `from` on; and none to the red zone before it, which grew into what is freed. */
+static void hide_freed(const struct arena *a, const char *start, const char *from, const char *to)
+{
+	if (from != start)
+		from -= a->red_zone;
+	san_no_access(from, (size_t)(to - from));
+}
+
+/*
+ * What a large request's own chunk gained in place since. It is the newest one that is left, if the
+ * end that it had then lies in it; a chunk that came later was cut off already.
+ */
+static void cut_growth(struct arena *a, char *end)
+{
+	struct chunk *own = a->own;
+
+	if (own == NULL || (uintptr_t)end <= (uintptr_t)chunk_start(own) ||
+	    (uintptr_t)end >= (uintptr_t)own->ptr)
+		return;
+	if (arena_watched(a))
+		hide_freed(a, chunk_start(own), end, own->ptr);
+	a->below.used -= (size_t)(own->ptr - end);
+	own->ptr = end;
+}
+
 void arena_rewind(struct arena *a, struct state to)
 {
 	arena_run_defers(a, to.clock);
-	cut(a, to.place.chunk, to.clock);
+	cut(a, to.place.chunk, to.clock, true);
+	cut_growth(a, to.own);
 	if (a->chunk != NULL && place_before(to.place, arena_place(a))) {
 		char *const pos = arena_pos(a);
 
 		if (a->chunk->touched < pos)
 			a->chunk->touched = pos;
 		if (arena_watched(a))
-			san_no_access(to.place.ptr, (size_t)(pos - to.place.ptr));
+			hide_freed(a, chunk_start(a->chunk), to.place.ptr, pos);
 		arena_set_pos(a, to.place.ptr);
 	}
 	if (HERD_DEEP_CHECKS)
@@ -286,13 +353,27 @@ int bump_rewind(bump_t *bump, bump_mark_t mark)
 		misuse("bump_rewind", problem);
 		return EINVAL;
 	}
-	arena_rewind(a, (struct state){.place = {mark.chunk_, mark.ptr_}, .clock = mark.clock_});
+	arena_rewind(a, (struct state){.place = {mark.chunk_, mark.ptr_},
+				       .clock = mark.clock_,
+				       .own = mark.own_});
 	note_voided(a, &mark);
 	return 0;
 }
 
+void arena_give_ready(struct arena *a)
+{
+	struct chunk *c = a->ready;
+
+	if (c == NULL)
+		return;
+	a->ready = NULL;
+	a->held -= c->size;
+	spare_return(a->spare, c, c, c->size);
+}
+
 void arena_strip(struct arena *a)
 {
+	arena_give_ready(a);
 	while (a->chunk != NULL && a->chunk != a->home && arena_pos(a) == chunk_start(a->chunk))
-		cut(a, a->chunk->serial - 1, a->clock);
+		cut(a, a->chunk->serial - 1, a->clock, false);
 }

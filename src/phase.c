@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "os.h"
+#include "probe.h"
 
 int herd_reset(herd_t *herd)
 {
@@ -26,6 +27,7 @@ int herd_reset(herd_t *herd)
 		(void)spare_trim(&herd->spare, herd->keep == 1 ? 0 : herd->keep);
 	if (HERD_DEEP_CHECKS)
 		herd_check(herd);
+	PROBE1(reset, herd);
 	herd_let_go(herd);
 	return 0;
 }
@@ -44,6 +46,7 @@ size_t herd_trim(herd_t *herd, size_t keep)
 	}
 	const size_t given = spare_trim(&herd->spare, keep);
 
+	PROBE2(trim, herd, given);
 	herd_unlock(herd);
 	return given;
 }
@@ -174,6 +177,7 @@ static void recall_all(herd_t *herd, void *ctx)
 		member_disown(m);
 		arena_open(&m->arena, CLOSED_DEFERS);
 		member_park(m);
+		PROBE2(put, herd, &m->arena.head);
 		*recalled += member_release(herd, m);
 	}
 }

@@ -222,7 +222,8 @@ void *region_take(void)
 
 /*
  * While others of its region are out, its memory goes back without the lock: the region stays, for
- * this one is still out. The last one's goes with the region.
+ * this one is still out. The last one's goes with the region. What can't be discarded is unmapped,
+ * and noted as gone before that: afterwards its address may be somebody else's.
  */
 void region_give(void *memory)
 {
@@ -244,13 +245,13 @@ void region_give(void *memory)
 	if (r->out != slot) {
 		unlock_regions();
 		idle = os_discard(memory, OS_HUGE);
-		if (!idle)
-			os_unmap(memory, OS_HUGE);
 		lock_regions();
 	}
 	come_back(r, slot, idle);
 	if (r->out == 0)
 		gone = forget(r);
 	unlock_regions();
+	if (!idle)
+		os_unmap(memory, OS_HUGE);
 	unmap_idle(&gone);
 }

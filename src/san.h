@@ -40,6 +40,7 @@ SAN_WEAK void __lsan_register_root_region(const void *p, size_t n);
 SAN_WEAK void __lsan_unregister_root_region(const void *p, size_t n);
 SAN_WEAK void __tsan_acquire(void *p);
 SAN_WEAK void __tsan_release(void *p);
+SAN_WEAK void __tsan_write8(void *p);
 
 /* For functions that touch memory which the program may not. */
 #define SAN_UNWATCHED __attribute__((no_sanitize("address", "undefined")))
@@ -142,6 +143,16 @@ static inline void san_observe(void *p)
 {
 	if (__tsan_acquire != NULL)
 		__tsan_acquire(p);
+}
+
+/*
+ * Thread sanitizer: the library writes to what `p` points to. So two threads in one arena are
+ * reported where nothing is inlined into the program, too, and the library is not instrumented.
+ */
+static inline void san_writes(void *p)
+{
+	if (__tsan_write8 != NULL)
+		__tsan_write8(p);
 }
 
 #endif

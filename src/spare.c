@@ -8,6 +8,7 @@
 
 #include "check.h"
 #include "os.h"
+#include "probe.h"
 #include "san.h"
 #include "sources.h"
 
@@ -29,9 +30,10 @@ void spare_unlock(struct spare *s)
 void spare_init(struct spare *s, const herd_source_t *source, size_t limit, bool shared)
 {
 	s->source = *source;
-	s->limit = limit != 0 ? limit : SIZE_MAX;
+	atomic_init(&s->limit, limit != 0 ? limit : SIZE_MAX);
 	s->lock = (struct single_mutex)SINGLE_MUTEX_INITIALIZER;
 	s->shared = shared;
+	s->known = source_is_known(source);
 }
 
 void spare_unshare(struct spare *s)
@@ -56,8 +58,28 @@ static void prepare_reuse(struct chunk *c)
 	c->ptr = chunk_start(c);
 }
 
+/*
+ * A caller's own source may be a cancellation point, but a thread that was cancelled there would
+ * leave what it asked for, or gave back, unsettled for good. @return what the state was.
+ */
+static int shield(const struct spare *s)
+{
+	int state = PTHREAD_CANCEL_ENABLE;
+
+	if (!s->known)
+		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	return state;
+}
+
+static void unshield(const struct spare *s, int state)
+{
+	if (!s->known)
+		pthread_setcancelstate(state, NULL);
+}
+
 static size_t release_list(struct spare *s, struct chunk *list)
 {
+	const int state = shield(s);
 	size_t bytes = 0;
 
 	while (list != NULL) {
@@ -68,8 +90,10 @@ static size_t release_list(struct spare *s, struct chunk *list)
 		bytes += size;
 		san_unroot(c, size);
 		san_raw(c, size);
+		PROBE2(chunk_release, c, size);
 		s->source.release(s->source.ctx, c, size);
 	}
+	unshield(s, state);
 	return bytes;
 }
 
@@ -79,7 +103,20 @@ void spare_done(struct spare *s)
 
 	for (unsigned class = 0; class < SPARE_CLASSES && bytes != s->bytes; class ++)
 		bytes += release_list(s, s->sorted[class]);
-	CHECK(s->reserved == bytes && s->bytes == bytes && s->pending == 0 && !s->shared);
+	CHECK(s->reserved == bytes && s->bytes == bytes && s->pending == 0 && s->leaving == 0 &&
+	      !s->shared);
+}
+
+/*
+ * With the lock held: the source has the bytes, so they are not held any more: INV-BUDGET. A fork in
+ * the source may have forgotten that they were leaving, and counted what is held without them.
+ */
+static void settle_leaving(struct spare *s, size_t bytes)
+{
+	const size_t gone = num_min(bytes, s->leaving);
+
+	s->leaving -= gone;
+	s->reserved -= gone;
 }
 
 size_t spare_trim(struct spare *s, size_t keep)
@@ -89,10 +126,11 @@ size_t spare_trim(struct spare *s, size_t keep)
 	spare_lock(s);
 	struct chunk *list = fit_take_above(s, keep, &bytes);
 
+	s->leaving += bytes;
 	spare_unlock(s);
 	(void)release_list(s, list);
 	spare_lock(s);
-	s->reserved -= bytes; /* after the source has them: INV-BUDGET */
+	settle_leaving(s, bytes);
 	spare_unlock(s);
 	return bytes;
 }
@@ -109,13 +147,13 @@ static void settle(struct spare *s, size_t asked, size_t given)
 
 static size_t room_in_budget(const struct spare *s)
 {
-	return num_sub(num_sub(s->limit, s->reserved), s->pending);
+	return num_sub(num_sub(spare_limit(s), s->reserved), s->pending);
 }
 
 /* By how much `more` bytes would exceed the limit: so much has to go first. */
 static size_t over_budget(const struct spare *s, size_t more)
 {
-	return num_sub(num_add(num_add(s->reserved, s->pending), more), s->limit);
+	return num_sub(num_add(num_add(s->reserved, s->pending), more), spare_limit(s));
 }
 
 /*
@@ -138,6 +176,7 @@ static size_t charge(struct spare *s, const struct spare_wish *wish, struct chun
 
 	if (over != 0 && over <= s->bytes) {
 		*list = fit_take_above(s, s->bytes - over, freed);
+		s->leaving += *freed;
 		size = need;
 	} else {
 		size = num_min(size, num_down(room_in_budget(s), unit));
@@ -153,7 +192,7 @@ static void settle_freed(struct spare *s, struct chunk *list, size_t freed, size
 {
 	(void)release_list(s, list);
 	spare_lock(s);
-	s->reserved -= freed;
+	settle_leaving(s, freed);
 	s->pending += num_min(size, freed);
 	spare_unlock(s);
 }
@@ -185,8 +224,10 @@ static const char *acquire(struct spare *s, const struct spare_wish *wish, size_
 			   struct chunk **chunk)
 {
 	size_t given = asked;
+	const int state = shield(s);
 	void *memory = s->source.acquire(s->source.ctx, &given, CHUNK_ALIGN);
 
+	unshield(s, state);
 	if (memory == NULL) {
 		settle(s, asked, 0);
 		return SOURCE_EMPTY;
@@ -198,11 +239,15 @@ static const char *acquire(struct spare *s, const struct spare_wish *wish, size_
 	    (given > wish->most || !charge_more(s, given - asked)))
 		problem = NO_MEMORY;
 	if (problem != NULL) {
+		const int again = shield(s);
+
 		s->source.release(s->source.ctx, memory, given);
+		unshield(s, again);
 		settle(s, asked, 0);
 		return problem;
 	}
 	settle(s, given, given);
+	PROBE2(chunk_acquire, memory, given);
 	*chunk = chunk_at(memory, given);
 	san_root(*chunk, given);
 	san_no_access(chunk_start(*chunk), chunk_capacity(*chunk));
@@ -334,7 +379,8 @@ void spare_move(struct spare *to, struct spare *from)
 struct spare_figures spare_figures(struct spare *s)
 {
 	spare_lock(s);
-	const struct spare_figures figures = {.limit = s->limit != SIZE_MAX ? s->limit : 0,
+	const size_t limit = spare_limit(s);
+	const struct spare_figures figures = {.limit = limit != SIZE_MAX ? limit : 0,
 					      .reserved = s->reserved,
 					      .peak = s->peak,
 					      .bytes = s->bytes};
@@ -346,13 +392,14 @@ struct spare_figures spare_figures(struct spare *s)
 void spare_set_limit(struct spare *s, size_t limit)
 {
 	spare_lock(s);
-	s->limit = limit != 0 ? limit : SIZE_MAX;
+	atomic_store_explicit(&s->limit, limit != 0 ? limit : SIZE_MAX, memory_order_relaxed);
 	spare_unlock(s);
 }
 
 void spare_mend(struct spare *s, size_t held)
 {
 	s->pending = 0;
+	s->leaving = 0;
 	s->bytes = 0;
 	for (const struct chunk *c = s->unsorted; c != NULL; c = c->next)
 		s->bytes += c->size;

@@ -16,6 +16,7 @@
  * INV-SPARE:  `bytes` is the sum of the sizes in all lists; nothing in them holds an allocation.
  */
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include <herd/source.h>
@@ -28,15 +29,17 @@
 
 struct spare {
 	herd_source_t source;
-	size_t limit;	 /* SIZE_MAX: none */
-	size_t reserved; /* INV-BUDGET */
+	_Atomic size_t limit; /* SIZE_MAX: none */
+	size_t reserved;      /* INV-BUDGET */
 	size_t pending;
+	size_t leaving;		/* of `reserved`, what the source is being given */
 	size_t peak;		/* highest `reserved` so far */
 	size_t bytes;		/* INV-SPARE */
 	struct chunk *unsorted; /* returned by splicing, not looked at yet */
 	struct chunk *sorted[SPARE_CLASSES];
 	struct single_mutex lock; /* of all above but source; only where shared */
 	bool shared;
+	bool known; /* the source is the library's own, and calls nothing that is cancelled */
 };
 
 /* What a chunk has to be; sizes with header. */
@@ -54,6 +57,12 @@ extern const char NO_MEMORY[];
 
 /* In memory that is zero. */
 void spare_init(struct spare *s, const herd_source_t *source, size_t limit, bool shared);
+
+/* Relaxed: a number by itself. Who charges the budget holds the lock, as who changes it does. */
+static inline size_t spare_limit(const struct spare *s)
+{
+	return atomic_load_explicit(&s->limit, memory_order_relaxed);
+}
 
 /* From now on only one thread knows of it. */
 void spare_unshare(struct spare *s);

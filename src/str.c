@@ -50,8 +50,10 @@ static char *tail(const bump_str_t *s, size_t *room)
 	char *start;
 
 	if (s->data == NULL) {
-		start = pos + num_pad(pos, a->min_align);
-		*room = arena_watched(a) ? 0 : num_sub((size_t)a->end, (size_t)start);
+		const size_t pad = num_pad(pos, a->min_align);
+
+		*room = arena_watched(a) ? 0 : num_sub((size_t)(a->end - pos), pad);
+		start = *room != 0 ? pos + pad : NULL;
 	} else {
 		start = s->data + s->len;
 		*room = s->cap - s->len + 1;

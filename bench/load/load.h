@@ -93,9 +93,17 @@ size_t load_rounds(const struct load *load, size_t n);
 
 void load_add(struct load *load, const char *name, double value);
 
+/* command.c */
+/* Read --threads N, --quick and --rounds N, up to the NULL at the end; false: there is something else. */
+bool load_options(struct load *load, char **arguments, size_t most_threads);
+
+/* Print the line of JSON. @return the status to exit with. */
+int load_print(const struct load *load, const char *workload, const char *peer);
+
 /* The workloads. */
 void w1(struct load *load);
 void w1_table(struct load *load);
+void w1_aligned(struct load *load); /* where the peer has PEER_ALIGNS */
 void w2(struct load *load);
 void w3(struct load *load);
 void w4(struct load *load);

@@ -11,7 +11,6 @@
  */
 #include "workload.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -22,10 +21,17 @@ static const struct workload {
 	int usual_threads;
 	bool any_threads; /* else the usual ones */
 } workloads[] = {
-	{"w1", w1, "1", 1, false},	   {"w1-table", w1_table, NULL, 1, false},
-	{"w2", w2, "1,2,4", 1, true},	   {"w3", w3, "1,2", 1, true},
-	{"w4", w4, "1,2,4,8,16", 1, true}, {"w5", w5, "1,2,4", 4, true},
-	{"w6", w6, "1,2", 1, true},	   {"w7", w7, "1", 1, false},
+	{"w1", w1, "1", 1, false},
+	{"w1-table", w1_table, NULL, 1, false},
+#ifdef PEER_ALIGNS
+	{"w1-aligned", w1_aligned, NULL, 1, false},
+#endif
+	{"w2", w2, "1,2,4", 1, true},
+	{"w3", w3, "1,2", 1, true},
+	{"w4", w4, "1,2,4,8,16", 1, true},
+	{"w5", w5, "1,2,4", 4, true},
+	{"w6", w6, "1,2", 1, true},
+	{"w7", w7, "1", 1, false},
 	{"w8", w8, "2", 2, false},
 };
 
@@ -53,32 +59,6 @@ __attribute__((noreturn)) static void usage(void)
 	exit(2);
 }
 
-static size_t number(const char *text, size_t most)
-{
-	char *end;
-
-	if (text == NULL)
-		usage();
-	errno = 0;
-
-	const unsigned long n = strtoul(text, &end, 10);
-
-	if (errno != 0 || *end != '\0' || n == 0 || n > most)
-		usage();
-	return n;
-}
-
-static void print(const struct workload *workload, const struct load *load)
-{
-	printf("{\"workload\":\"%s\",\"peer\":\"" PEER_NAME "\",\"threads\":%d,\"unit\":\"%s\","
-	       "\"value\":%.6g,\"items\":%.0f,\"extra\":{",
-	       workload->name, load->threads, load->unit, load->value, load->items);
-	for (int i = 0; i < load->extra_count; i++)
-		printf("%s\"%s\":%.10g", i > 0 ? "," : "", load->extras[i].name,
-		       load->extras[i].value);
-	printf("}}\n");
-}
-
 int main(int argc, char **argv)
 {
 	static struct load load;
@@ -91,19 +71,10 @@ int main(int argc, char **argv)
 	if (workload == NULL)
 		usage();
 	load.threads = workload->usual_threads;
-	for (int i = 2; i < argc; i++) {
-		if (strcmp(argv[i], "--quick") == 0)
-			load.quick = true;
-		else if (strcmp(argv[i], "--threads") == 0)
-			load.threads = (int)number(argv[++i], LOAD_MOST_THREADS);
-		else if (strcmp(argv[i], "--rounds") == 0)
-			load.rounds = number(argv[++i], SIZE_MAX);
-		else
-			usage();
-	}
+	if (!load_options(&load, argv + 2, LOAD_MOST_THREADS))
+		usage();
 	if (load.threads != workload->usual_threads && !workload->any_threads)
 		usage();
 	workload->run(&load);
-	print(workload, &load);
-	return fflush(stdout) != 0;
+	return load_print(&load, workload->name, PEER_NAME);
 }

@@ -5,7 +5,8 @@
  *
  * The size is a constant, as it is where a program allocates its structures: one loop for each of
  * six sizes, and the mean of them is the figure. `table_ns` is the same with sizes that are known
- * only at run time: they come from a table.
+ * only at run time: they come from a table. For whoever counts instructions: w1-table is that alone,
+ * and w1-aligned the six sizes aligned to 16.
  */
 #include "workload.h"
 
@@ -34,6 +35,17 @@ static NOINLINE void w1_loop_table(peer_arena_t *arena)
 	for (size_t i = 0; i < ALLOCATIONS; i++)
 		use(peer_alloc(arena, sizes[i]), i);
 }
+
+#ifdef PEER_ALIGNS
+#define LOOP_ALIGNED(size)                                                                         \
+	static NOINLINE void w1_loop_aligned_##size(peer_arena_t *arena)                           \
+	{                                                                                          \
+		for (size_t i = 0; i < ALLOCATIONS; i++)                                           \
+			use(peer_alloc_aligned(arena, size, 16), i);                               \
+	}
+
+FOR_EACH_SIZE(LOOP_ALIGNED)
+#endif
 
 typedef void loop_t(peer_arena_t *arena);
 
@@ -96,6 +108,22 @@ static void work_table(struct load_thread *thread)
 	thread->load->cpu = cpu;
 }
 
+#ifdef PEER_ALIGNS
+#define MEASURE_ALIGNED(size)                                                                      \
+	load_add(load, "ns_" #size, measure(thread, w1_loop_aligned_##size, &cpu));
+
+static void work_aligned(struct load_thread *thread)
+{
+	struct load *const load = thread->load;
+	double cpu = 0;
+
+	load_begin(thread);
+	FOR_EACH_SIZE(MEASURE_ALIGNED)
+	load_end(thread);
+	load->cpu = cpu;
+}
+#endif
+
 /* The first figures are those of the sizes; their mean is the one of the workload. */
 static void run(struct load *load, void (*work_of)(struct load_thread *thread), size_t sizes)
 {
@@ -119,8 +147,14 @@ void w1(struct load *load)
 	run(load, work, 6);
 }
 
-/* With the table alone: for whoever counts instructions. */
 void w1_table(struct load *load)
 {
 	run(load, work_table, 1);
 }
+
+#ifdef PEER_ALIGNS
+void w1_aligned(struct load *load)
+{
+	run(load, work_aligned, 6);
+}
+#endif

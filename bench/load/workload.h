@@ -23,6 +23,8 @@
  * malloc and a free. PEER_FLOOR and peer_floor(peer_t *, int thread, size_t bytes): a limit,
  * which can also write to all of its memory.
  *
+ * PEER_ALIGNS and peer_alloc_aligned(peer_arena_t *, size_t, size_t align): it has that inlined, too.
+ *
  * No peer runs out of memory; where one did, the write to what it returned would end the process.
  */
 

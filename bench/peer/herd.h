@@ -9,6 +9,7 @@
 #include "../load/load.h"
 
 #define PEER_NAME "herd"
+#define PEER_ALIGNS 1
 
 typedef struct peer {
 	herd_t *herd;
@@ -44,6 +45,12 @@ static inline void peer_put(peer_t *peer, peer_arena_t *arena)
 static inline __attribute__((always_inline)) void *peer_alloc(peer_arena_t *arena, size_t size)
 {
 	return bump_alloc_aligned(arena, size, 8);
+}
+
+static inline __attribute__((always_inline)) void *peer_alloc_aligned(peer_arena_t *arena,
+								      size_t size, size_t align)
+{
+	return bump_alloc_aligned(arena, size, align);
 }
 
 static inline char *peer_string(peer_arena_t *arena, const char *bytes, size_t n)

@@ -14,6 +14,7 @@
 #include "../load/load.h"
 
 #define PEER_FLOOR 1
+#define PEER_ALIGNS 1
 #define LIMIT_HUGE ((size_t)2 << 20)
 
 typedef struct peer_arena {
@@ -84,6 +85,18 @@ static inline __attribute__((always_inline)) void *peer_alloc(peer_arena_t *aren
 	if (__builtin_expect((uintptr_t)ptr + rounded > (uintptr_t)arena->end, 0))
 		abort();
 	arena->ptr = ptr + rounded;
+	return ptr;
+}
+
+/* Here the position has to be aligned: it is where the last one ended. */
+static inline __attribute__((always_inline)) void *peer_alloc_aligned(peer_arena_t *arena,
+								      size_t size, size_t align)
+{
+	char *const ptr = (char *)(((uintptr_t)arena->ptr + align - 1) & ~(uintptr_t)(align - 1));
+
+	if (__builtin_expect((uintptr_t)ptr + size > (uintptr_t)arena->end, 0))
+		abort();
+	arena->ptr = ptr + size;
 	return ptr;
 }
 

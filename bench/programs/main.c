@@ -9,7 +9,6 @@
  */
 #include "program.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -33,32 +32,6 @@ static const struct program *find(const char *name)
 	usage();
 }
 
-static size_t number(const char *text, size_t most)
-{
-	char *end;
-
-	if (text == NULL)
-		usage();
-	errno = 0;
-
-	const unsigned long n = strtoul(text, &end, 10);
-
-	if (errno != 0 || *end != '\0' || n == 0 || n > most)
-		usage();
-	return n;
-}
-
-static void print(const struct program *program, const struct load *load)
-{
-	printf("{\"workload\":\"%s\",\"peer\":\"" PEER_NAME "\",\"threads\":%d,\"unit\":\"%s\","
-	       "\"value\":%.6g,\"items\":%.0f,\"extra\":{",
-	       program->name, load->threads, load->unit, load->value, load->items);
-	for (int i = 0; i < load->extra_count; i++)
-		printf("%s\"%s\":%.10g", i > 0 ? "," : "", load->extras[i].name,
-		       load->extras[i].value);
-	printf("}}\n");
-}
-
 int main(int argc, char **argv)
 {
 	static struct load load;
@@ -71,17 +44,8 @@ int main(int argc, char **argv)
 	const struct program *const program = find(argv[1]);
 
 	load.threads = 1;
-	for (int i = 2; i < argc; i++) {
-		if (strcmp(argv[i], "--quick") == 0)
-			load.quick = true;
-		else if (strcmp(argv[i], "--threads") == 0)
-			load.threads = (int)number(argv[++i], LOAD_MOST_THREADS - 1);
-		else if (strcmp(argv[i], "--rounds") == 0)
-			load.rounds = number(argv[++i], SIZE_MAX);
-		else
-			usage();
-	}
+	if (!load_options(&load, argv + 2, LOAD_MOST_THREADS - 1))
+		usage();
 	program_run(program, &load);
-	print(program, &load);
-	return fflush(stdout) != 0;
+	return load_print(&load, program->name, PEER_NAME);
 }

@@ -22,8 +22,12 @@ Counter = Callable[[list[str]], int]
 LENGTHS = {
     "w1": (1, 3, 60_000),
     "w1-table": (1, 3, 10_000),
+    "w1-aligned": (1, 3, 60_000),
     "w4": (10_000, 30_000, 1),
 }
+
+# Where only some peers have a workload: theirs.
+PEERS = {"w1-aligned": ("herd", "limit4k", "limithuge")}
 
 TIMEOUT = 120
 

@@ -95,7 +95,7 @@ class Results:
         return spread.median if spread is not None else None
 
     def instructions(self, peer: str, name: str) -> float | None:
-        """Instructions an item, where they were counted: "w1", "w1-table", "w4"."""
+        """Instructions an item, where they were counted: "w1", "w1-table", "w1-aligned", "w4"."""
         counted: dict[str, float] = self.data["instructions"].get(peer, {})
         return counted.get(name)
 

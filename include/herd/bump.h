@@ -339,6 +339,7 @@ typedef struct bump_mark_s {
 	uint64_t clock_;
 	uint64_t chunk_;
 	char *ptr_;
+	char *own_;
 } bump_mark_t;
 
 /** Mark the present point. Cost: constant. */

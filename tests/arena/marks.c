@@ -240,6 +240,58 @@ static void growth_after_the_mark_is_no_longer_owned(void **state)
 	assert_true(test_verify(p, 64, 29));
 }
 
+/* Those have chunks of their own. */
+static void growth_of_a_large_allocation_after_the_mark_is_lost(void **state)
+{
+	struct fixture *f = *state;
+	const size_t size = 300000;
+	char *const p = filled(f->bump, size, 33);
+	bump_stats_t before, now;
+
+	assert_true(bump_extend(f->bump, p, size, size - 10000)); /* so that it has room */
+	bump_stats(f->bump, &before);
+
+	const bump_mark_t mark = bump_mark(f->bump);
+
+	for (size_t i = 0; i < 3; i++) {
+		assert_true(bump_extend(f->bump, p, size - 10000, size - 1000));
+		assert_true(bump_owns(f->bump, p + size - 1001));
+		rewind_to(f->bump, mark);
+		assert_false(bump_owns(f->bump, p + size - 1001));
+		assert_true(test_verify(p, size - 10000, 33));
+		bump_stats(f->bump, &now);
+		assert_int_equal(now.used, before.used);
+	}
+	/* Beside one that came after, and one that became smaller. */
+	assert_true(bump_extend(f->bump, p, size - 10000, size - 1000));
+	filled(f->bump, 2 * size, 34);
+	rewind_to(f->bump, mark);
+	bump_stats(f->bump, &now);
+	assert_int_equal(now.used, before.used);
+	assert_true(bump_extend(f->bump, p, size - 10000, size - 20000));
+	rewind_to(f->bump, mark);
+	bump_stats(f->bump, &now);
+	assert_int_equal(now.used, before.used - 10000);
+}
+
+/* The one that was large when the mark was taken is gone, and another one has its place. */
+static void a_mark_s_large_allocation_may_be_gone(void **state)
+{
+	struct fixture *f = *state;
+	const size_t size = 300000;
+	char *const first = filled(f->bump, size, 35);
+	char *const second = filled(f->bump, size, 36);
+	const bump_mark_t mark = bump_mark(f->bump);
+
+	assert_true(bump_free_last(f->bump, second, size));
+	assert_true(bump_extend(f->bump, first, size, size - 8000));
+	filled(f->bump, size, 37);
+	rewind_to(f->bump, mark);
+	assert_true(bump_owns(f->bump, first + size - 8001));
+	assert_false(bump_owns(f->bump, second));
+	assert_true(test_verify(first, size - 8000, 35));
+}
+
 static void rewinding_ends_a_reservation(void **state)
 {
 	struct fixture *f = *state;
@@ -428,6 +480,8 @@ int main(void)
 		FIXTURE_TEST(a_mark_above_the_position_after_taking_back_is_fine),
 		FIXTURE_TEST(growth_after_the_mark_is_lost),
 		FIXTURE_TEST(growth_after_the_mark_is_no_longer_owned),
+		FIXTURE_TEST(growth_of_a_large_allocation_after_the_mark_is_lost),
+		FIXTURE_TEST(a_mark_s_large_allocation_may_be_gone),
 		FIXTURE_TEST(rewinding_ends_a_reservation),
 		FIXTURE_TEST(a_mark_taken_during_a_reservation_is_before_it),
 		FIXTURE_TEST(after_a_reset_new_marks_are_good),

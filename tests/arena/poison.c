@@ -206,6 +206,50 @@ static void what_a_reset_of_a_herd_frees_is_poisoned(void **state)
 	}
 }
 
+/* The red zone behind what it was before, too. */
+static void growth_that_a_rewind_frees_is_poisoned(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < SIZES; i++) {
+		bump_t *const bump = make_arena();
+		char *const p = alloc(bump, sizes[i]);
+
+		if (i + 1 == SIZES)
+			assert_true(bump_extend(bump, p, sizes[i], sizes[i] / 2));
+
+		const size_t size = i + 1 == SIZES ? sizes[i] / 2 : sizes[i];
+		const bump_mark_t mark = bump_mark(bump);
+
+		assert_true(bump_extend(bump, p, size, 2 * size));
+		assert_null(__asan_region_is_poisoned(p, 2 * size));
+		assert_int_equal(bump_rewind(bump, mark), 0);
+		assert_null(__asan_region_is_poisoned(p, size));
+		expect_poisoned(p + size, size);
+		bump_destroy(bump);
+	}
+}
+
+/* Where a chunk begins there is a red zone as well. */
+static void what_lies_before_an_allocation_is_poisoned(void **state)
+{
+	(void)state;
+	char memory[4096];
+
+	for (size_t i = 0; i < SIZES; i++) {
+		bump_t *const bump = make_arena();
+
+		expect_poisoned(alloc(bump, sizes[i]) - 8, 8);
+		expect_poisoned(alloc(bump, sizes[i]) - 8, 8);
+		bump_destroy(bump);
+	}
+
+	bump_t *const bump = bump_new_in(memory, sizeof memory, NULL);
+
+	expect_poisoned(alloc(bump, 10) - 8, 8);
+	bump_destroy(bump);
+	assert_null(__asan_region_is_poisoned(memory, sizeof memory));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,6 +260,8 @@ int main(void)
 		cmocka_unit_test(what_a_rewind_frees_is_poisoned),
 		cmocka_unit_test(what_a_rewind_over_many_chunks_frees_is_poisoned),
 		cmocka_unit_test(what_is_taken_back_is_poisoned),
+		cmocka_unit_test(growth_that_a_rewind_frees_is_poisoned),
+		cmocka_unit_test(what_lies_before_an_allocation_is_poisoned),
 		cmocka_unit_test(what_shrinks_is_poisoned_behind_its_new_end),
 		cmocka_unit_test(what_was_reserved_and_not_committed_is_poisoned),
 		cmocka_unit_test(what_a_discard_frees_is_poisoned),

@@ -32,6 +32,7 @@ int __wrap_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*ch
 static _Atomic size_t mapped;	   /* bytes */
 static _Atomic size_t calls;	   /* of mmap(2) */
 static size_t map_most = SIZE_MAX; /* larger requests are refused */
+static char *map_at;		   /* where the next mapping goes, if not NULL */
 static bool discards_fail, atfork_fails;
 static bool misaligned; /* what is mapped is a page beyond what huge pages are aligned to */
 static int map_flags;	/* of the last call */
@@ -66,6 +67,7 @@ void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_
 {
 	if (map_refused(size))
 		return MAP_FAILED;
+	at = map_at != NULL ? map_at : at;
 	map_flags = flags;
 	return noted(misaligned ? map_misaligned(size, protection, flags)
 				: __real_mmap(at, size, protection, flags, fd, offset),
@@ -76,16 +78,29 @@ void *__wrap_mmap64(void *at, size_t size, int protection, int flags, int fd, of
 {
 	if (map_refused(size))
 		return MAP_FAILED;
+	at = map_at != NULL ? map_at : at;
 	map_flags = flags;
 	return noted(misaligned ? map_misaligned(size, protection, flags)
 				: __real_mmap64(at, size, protection, flags, fd, offset),
 		     size);
 }
 
+/* Called when memory was unmapped, before the library learns of it: another thread's turn. */
+static void (*when_unmapped)(char *memory);
+
 int __wrap_munmap(void *memory, size_t size)
 {
+	void (*const turn)(char *memory) = when_unmapped;
+
 	mapped -= size;
-	return __real_munmap(memory, size);
+
+	const int result = __real_munmap(memory, size);
+
+	if (turn != NULL) {
+		when_unmapped = NULL;
+		turn(memory);
+	}
+	return result;
 }
 
 int __wrap_madvise(void *memory, size_t size, int advice)
@@ -404,6 +419,8 @@ static void what_can_not_be_discarded_is_unmapped(void **state)
 	char *chunks[CHUNKS];
 	const size_t before = mapped;
 
+	if (!REGIONS_HERE)
+		skip();
 	take_all(chunks, CHUNKS);
 
 	const size_t all = mapped;
@@ -428,6 +445,49 @@ static void what_can_not_be_discarded_is_unmapped(void **state)
 	mapped += OS_HUGE;
 	region_give(other); /* as if it had been mapped alone: of no region */
 	assert_int_equal(mapped, before);
+}
+
+static void map_the_same_and_give_it_back(char *memory)
+{
+	map_at = memory;
+
+	char *const again = region_take();
+
+	map_at = NULL;
+	CHILD_CHECK(again == memory);
+	region_give(again);
+}
+
+/* What is unmapped is nobody's at once: another thread may have its address before we go on. */
+static void an_address_comes_and_goes(void)
+{
+	enum { MOST = 400 };
+	static char *chunks[MOST];
+	const size_t before = mapped;
+	size_t n = 0;
+
+	/* Until no slot is idle: what is mapped next is a chunk by itself. */
+	do {
+		CHILD_CHECK((chunks[n++] = region_take()) != NULL);
+	} while (n < 100 || mapped - before != n * OS_HUGE);
+
+	discards_fail = true;
+	when_unmapped = map_the_same_and_give_it_back;
+	region_give(chunks[n - 2]);
+	CHILD_CHECK(when_unmapped == NULL);
+	chunks[n - 2] = chunks[n - 1];
+	discards_fail = false;
+	for (size_t i = 0; i < n - 1; i++)
+		region_give(chunks[i]);
+	CHILD_CHECK(mapped == before);
+}
+
+static void what_is_unmapped_may_be_mapped_at_once(void **state)
+{
+	(void)state;
+	if (!REGIONS_HERE)
+		skip();
+	in_child(an_address_comes_and_goes);
 }
 
 /* More than there are places in the table. */
@@ -578,6 +638,7 @@ int main(void)
 		cmocka_unit_test(where_no_region_is_to_be_had_chunks_are_mapped_alone),
 		cmocka_unit_test(where_nothing_is_to_be_had_what_is_idle_is_handed_out),
 		cmocka_unit_test(what_can_not_be_discarded_is_unmapped),
+		cmocka_unit_test(what_is_unmapped_may_be_mapped_at_once),
 		cmocka_unit_test(where_memory_is_locked_there_are_no_regions),
 		cmocka_unit_test(threads_share_regions),
 		cmocka_unit_test(a_child_has_a_copy),

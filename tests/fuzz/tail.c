@@ -51,12 +51,15 @@ void op_commit(void)
 
 /* --- at the edges --- */
 
+/* Half of the address space; a little more where that much can be had. */
+#define HALF (SIZE_MAX / 2 - (sizeof(size_t) < 8 ? 4096 : 0))
+
 /* More than there can be, and alignments that are none: nothing changes. */
 void op_absurd(void)
 {
 	struct record *r = target();
 	const unsigned what = input_byte() % 6;
-	const size_t huge = SIZE_MAX - (what % 2 == 0 ? SIZE_MAX / 2 : 0) - 8 * input_byte();
+	const size_t huge = SIZE_MAX - (what % 2 == 0 ? HALF : 0) - 8 * input_byte();
 	void *p = NULL;
 
 	if (r == NULL)

@@ -448,6 +448,56 @@ static void a_rewound_member_allocates_again(void **state)
 	stage_close(&stage, &ways[0]);
 }
 
+struct own {
+	herd_t *herd;
+	bump_t *before, *inside;
+};
+
+static void look_it_up(void *arg)
+{
+	struct own *const own = arg;
+
+	own->inside = herd_local(own->herd);
+}
+
+static int look_it_up_in_a_walk(void *ctx, const void *start, size_t used, size_t capacity)
+{
+	(void)start, (void)used, (void)capacity;
+	look_it_up(ctx);
+	return 1;
+}
+
+/* In a deferred function, or a walk, of another herd or arena. */
+static void the_thread_s_own_member_is_the_same_inside(void **state)
+{
+	(void)state;
+	struct pool pool, other;
+
+	pool_start(&pool);
+	pool_start(&other);
+	struct own own = {.herd = pool.herd, .before = herd_local(pool.herd)};
+	bump_t *const bump = pool_get(other.herd);
+
+	pool_alloc(own.before, 100, 1);
+	pool_alloc(bump, 100, 2);
+	assert_int_equal(bump_defer(bump, look_it_up, &own), 0);
+	herd_discard(other.herd, bump);
+	assert_ptr_equal(own.inside, own.before);
+
+	pool_alloc(herd_local(other.herd), 100, 3);
+	herd_local_put(other.herd);
+	own.inside = NULL;
+	assert_int_equal(herd_each_chunk(other.herd, look_it_up_in_a_walk, &own), 1);
+	assert_ptr_equal(own.inside, own.before);
+
+	assert_ptr_equal(herd_local(pool.herd), own.before);
+	assert_int_equal(pool_stats(pool.herd).out, 1);
+	herd_local_put(pool.herd);
+	assert_int_equal(pool_stats(pool.herd).out, 0);
+	pool_end(&other);
+	pool_end(&pool);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -456,6 +506,7 @@ int main(void)
 		cmocka_unit_test(free_last_in_a_deferred_function_does_nothing),
 		cmocka_unit_test(a_deferred_function_may_use_other_herds_and_arenas),
 		cmocka_unit_test(a_rewound_member_allocates_again),
+		cmocka_unit_test(the_thread_s_own_member_is_the_same_inside),
 	};
 
 	return cmocka_run_group_tests_name("deferred", tests, NULL, NULL);

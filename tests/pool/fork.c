@@ -226,6 +226,76 @@ static void the_child_recalls_what_other_threads_have_as_their_own(void **state)
 	in_children_beside_an_absentee(true, recall_it);
 }
 
+/* --- in the middle of a call --- */
+
+static bool fork_at_release;
+static pid_t child_at_release;
+
+static void release_and_fork(void *ctx, void *memory, size_t size)
+{
+	(void)ctx;
+	if (fork_at_release) {
+		fork_at_release = false;
+		fflush(NULL);
+		child_at_release = fork();
+		alarm(child_at_release == 0 ? 10 : 0);
+	}
+	herd_source_malloc.release(NULL, memory, size);
+}
+
+static void *acquire(void *ctx, size_t *size, size_t align)
+{
+	(void)ctx;
+	return herd_source_malloc.acquire(NULL, size, align);
+}
+
+/* In a source, while spare memory goes back to make room: the child's budget is right. */
+static void a_source_forks_while_memory_goes_back(void **state)
+{
+	(void)state;
+	const herd_source_t source = {acquire, release_and_fork, NULL};
+	herd_t *const herd =
+		herd_new(&(herd_config_t){.bump.source = &source, .limit = (size_t)64 << 10});
+	int status;
+
+	assert_non_null(herd);
+	for (size_t round = 0; round < 2; round++) {
+		bump_t *bump = pool_get(herd);
+
+		for (size_t i = 0; i < 20; i++)
+			pool_alloc(bump, 1000, (uint32_t)i);
+		herd_put(herd, bump);
+		assert_int_equal(herd_reset(herd), 0);
+		bump = pool_get(herd);
+		fork_at_release = true;
+
+		const void *const large = bump_alloc(bump, 56000);
+		const bool child = child_at_release == 0;
+		const herd_stats_t stats = pool_stats(herd);
+
+		if (child) {
+			CHILD_CHECK(large != NULL);
+			CHILD_CHECK(stats.reserved >= 56000 + stats.spare);
+			CHILD_CHECK(bump_alloc(bump, 12000) == NULL); /* above the limit */
+			herd_put(herd, bump);
+			CHILD_CHECK(herd_reset(herd) == 0);
+			(void)herd_trim(herd, 0);
+			CHILD_CHECK(pool_stats(herd).reserved == 0);
+			CHILD_CHECK(herd_destroy(herd) == 0);
+			_exit(0);
+		}
+		assert_non_null(large);
+		assert_int_not_equal(child_at_release, -1);
+		assert_int_equal(waitpid(child_at_release, &status, 0), child_at_release);
+		assert_int_equal(status, 0);
+		herd_put(herd, bump);
+		assert_int_equal(herd_reset(herd), 0);
+		(void)herd_trim(herd, 0);
+		assert_int_equal(pool_stats(herd).reserved, 0);
+	}
+	assert_int_equal(herd_destroy(herd), 0);
+}
+
 /* --- the thread's own --- */
 
 static void commit_it(void *arg)
@@ -493,6 +563,7 @@ int main(void)
 		cmocka_unit_test(the_child_recalls_what_other_threads_have_as_their_own),
 		cmocka_unit_test(the_thread_s_own_member_is_its_own_in_the_child),
 		cmocka_unit_test(a_reservation_is_there_in_the_child),
+		cmocka_unit_test(a_source_forks_while_memory_goes_back),
 		cmocka_unit_test(the_child_goes_on_whatever_other_threads_were_doing),
 	};
 

@@ -419,6 +419,44 @@ static void warm_is_ENOMEM_where_malloc_fails_at_any_call(void **state)
 
 /* --- a thread's own member --- */
 
+static void *nothing(void *arg)
+{
+	return arg;
+}
+
+static void a_checkout_of_an_idle_member_takes_no_lock(void **state)
+{
+	(void)state;
+	herd_t *const herd = herd_new(NULL);
+	pthread_t thread;
+
+	/* As long as there was but one thread, locks are not taken at all. */
+	assert_int_equal(pthread_create(&thread, NULL, nothing, NULL), 0);
+	assert_non_null(herd);
+	locks = 0;
+	heap_watch(0, false);
+	bump_t *const first = herd_get(herd);
+	const size_t to_make_it = locks;
+	size_t others = 0;
+
+	herd_put(herd, first);
+	heap_watch(0, false);
+	locks = 0;
+	for (size_t i = 0; i < 1000; i++) {
+		bump_t *const bump = herd_get(herd);
+
+		others += bump != first;
+		herd_put(herd, bump);
+	}
+	heap_ignore();
+	assert_int_not_equal(to_make_it, 0); /* locks are seen */
+	assert_int_equal(locks, 0);
+	assert_int_equal(heap.calls, 0);
+	assert_int_equal(others, 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(herd_destroy(herd), 0);
+}
+
 static void a_second_herd_local_allocates_nothing_and_takes_no_lock(void **state)
 {
 	(void)state;
@@ -657,6 +695,7 @@ int main(void)
 		cmocka_unit_test(get_is_ENOMEM_where_malloc_fails_at_any_call),
 		cmocka_unit_test(a_get_without_memory_still_finds_an_idle_member),
 		cmocka_unit_test(warm_is_ENOMEM_where_malloc_fails_at_any_call),
+		cmocka_unit_test(a_checkout_of_an_idle_member_takes_no_lock),
 		cmocka_unit_test(a_second_herd_local_allocates_nothing_and_takes_no_lock),
 		cmocka_unit_test(local_is_ENOMEM_where_malloc_fails_at_any_call),
 		cmocka_unit_test(the_table_does_not_grow_with_herds_that_are_gone),

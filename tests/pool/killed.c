@@ -103,10 +103,14 @@ static void members_of_killed_threads_are_lost_until_a_recall(void **state)
 
 /* --- in the middle of a call --- */
 
+enum { RAISED = 300000, LIMIT = 500000 };
+
 static void *acquire_and_test(void *ctx, size_t *size, size_t align)
 {
 	(void)ctx;
 	pthread_testcancel();
+	if (*size > RAISED && *size < 2 * RAISED)
+		*size *= 2;
 	return herd_source_malloc.acquire(NULL, size, align);
 }
 
@@ -158,6 +162,49 @@ static void walk(herd_t *herd)
 	(void)herd_each_chunk(herd, look_and_test, NULL);
 }
 
+static void discard(herd_t *herd)
+{
+	bump_t *const bump = herd_get(herd);
+
+	(void)bump_defer(bump, test_cancel, NULL);
+	herd_discard(herd, bump);
+}
+
+static void rewind_(herd_t *herd)
+{
+	bump_t *const bump = herd_get(herd);
+	const bump_mark_t mark = bump_mark(bump);
+
+	(void)bump_defer(bump, test_cancel, NULL);
+	(void)bump_rewind(bump, mark);
+	herd_put(herd, bump);
+}
+
+/* Memory is asked for, once spare memory was given back to make room for it. */
+static void alloc(herd_t *herd)
+{
+	bump_t *const bump = herd_get(herd);
+
+	herd_set_limit(herd, pool_stats(herd).reserved + 50000);
+	(void)bump_alloc(bump, 120000);
+	herd_put(herd, bump);
+}
+
+/* The source raises the size, and the limit forbids that: the memory goes back at once. */
+static void alloc_too_much(herd_t *herd)
+{
+	bump_t *const bump = herd_get(herd);
+
+	(void)bump_alloc(bump, RAISED);
+	herd_put(herd, bump);
+}
+
+static void local(herd_t *herd)
+{
+	(void)herd_local(herd);
+	herd_local_put(herd);
+}
+
 struct call {
 	const char *name;
 	void (*fn)(herd_t *herd);
@@ -190,6 +237,20 @@ static void prepare(herd_t *herd)
 	herd_put(herd, bump);
 }
 
+/* All memory can be given back, and then had again, to the limit. */
+static void nothing_is_lost(herd_t *herd)
+{
+	assert_int_equal(herd_reset(herd), 0);
+	(void)herd_trim(herd, 0);
+	assert_int_equal(pool_stats(herd).reserved, 0);
+	herd_set_limit(herd, 50000);
+
+	bump_t *const bump = pool_get(herd);
+
+	pool_alloc(bump, 45000, 3);
+	herd_put(herd, bump);
+}
+
 /* The source, the walk and the deferred function are points of cancellation: none of them counts. */
 static void a_thread_is_not_cancelled_while_it_holds_a_herd(void **state)
 {
@@ -198,12 +259,17 @@ static void a_thread_is_not_cancelled_while_it_holds_a_herd(void **state)
 			       {.name = "herd_get", .fn = get},
 			       {.name = "herd_reset", .fn = reset},
 			       {.name = "herd_trim", .fn = trim},
-			       {.name = "herd_each_chunk", .fn = walk}};
+			       {.name = "herd_each_chunk", .fn = walk},
+			       {.name = "herd_discard", .fn = discard},
+			       {.name = "bump_rewind", .fn = rewind_},
+			       {.name = "bump_alloc", .fn = alloc},
+			       {.name = "bump_alloc, too much", .fn = alloc_too_much},
+			       {.name = "herd_local", .fn = local}};
 	const herd_source_t source = {acquire_and_test, release_and_test, NULL};
 
 	for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
-		herd_t *const herd = herd_new(
-			&(herd_config_t){.bump.source = &source, .bump.first_chunk = 5000});
+		herd_t *const herd = herd_new(&(herd_config_t){
+			.bump.source = &source, .bump.first_chunk = 5000, .limit = LIMIT});
 		pthread_t thread;
 		void *result;
 
@@ -218,6 +284,7 @@ static void a_thread_is_not_cancelled_while_it_holds_a_herd(void **state)
 		if (!calls[i].returned)
 			fail_msg("a thread was cancelled in %s", calls[i].name);
 		assert_int_equal(pool_stats(herd).out, 0); /* and no lock is held */
+		nothing_is_lost(herd);
 		assert_int_equal(herd_destroy(herd), 0);
 	}
 }
