@@ -215,6 +215,8 @@ void record_resized(struct record *r, size_t i, size_t size);
 void record_write(struct record *r, size_t i);
 void record_remove_newest(struct record *r);
 void record_point(const struct record *r, struct point *point);
+/* The last byte of what piece i gained in place since, which going back frees; NULL: nothing. */
+const unsigned char *gained_since(const struct record *r, const struct point *to, size_t i);
 void record_back_to(struct record *r, const struct point *point);
 void record_empty(struct record *r); /* all was freed */
 void record_verify(struct record *r);
