@@ -44,10 +44,10 @@ static bool map_refused(size_t size)
 }
 
 /* Map more, and leave the wrong part of it. */
-static void *map_misaligned(size_t size, int protection, int flags)
+static void *map_misaligned(map_fn *real, size_t size, int protection, int flags)
 {
 	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	char *const all = __real_mmap(NULL, size + 2 * OS_HUGE, protection, flags, -1, 0);
+	char *const all = real(NULL, size + 2 * OS_HUGE, protection, flags, -1, 0);
 
 	if (all == MAP_FAILED)
 		return all;
@@ -69,7 +69,7 @@ void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_
 		return MAP_FAILED;
 	at = map_at != NULL ? map_at : at;
 	map_flags = flags;
-	return noted(misaligned ? map_misaligned(size, protection, flags)
+	return noted(misaligned ? map_misaligned(__real_mmap, size, protection, flags)
 				: __real_mmap(at, size, protection, flags, fd, offset),
 		     size);
 }
@@ -80,7 +80,7 @@ void *__wrap_mmap64(void *at, size_t size, int protection, int flags, int fd, of
 		return MAP_FAILED;
 	at = map_at != NULL ? map_at : at;
 	map_flags = flags;
-	return noted(misaligned ? map_misaligned(size, protection, flags)
+	return noted(misaligned ? map_misaligned(__real_mmap64, size, protection, flags)
 				: __real_mmap64(at, size, protection, flags, fd, offset),
 		     size);
 }
