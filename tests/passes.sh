@@ -5,11 +5,15 @@
 #	pass FOLDER TITLE COMPILER SETUP OPTION ...
 #	                   builds build/FOLDER with COMPILER and meson's OPTIONs, and runs SETUP
 #	                   (tests/meson.build); goes on whatever fails
-#	summary            the closing line; ends the run
+#	note NUMBER WHAT   adds up what tests counted themselves: schedules, say
+#	summary            what was noted, and the closing line; ends the run
 
 passed=0
 failed=0
 skipped=0
+declare -A figures=() # by what was counted
+noted=()              # that, in the order in which it was noted first
+measured=()           # what can't be added up: a coverage, say
 emulator=() # what programs that are built for another machine are run with
 
 # Whether programs that $1 builds with the options that follow run here: sanitizers need their
@@ -45,6 +49,28 @@ count()
 	skipped=$((skipped + $3))
 }
 
+note()
+{
+	local number=$1
+	shift
+	[ -n "${figures[$*]-}" ] || noted+=("$*")
+	figures[$*]=$((${figures[$*]-0} + number))
+}
+
+# Takes what tests/tally printed but for its last line: notes the figures, and shows the rest.
+take_report()
+{
+	local line
+	while IFS= read -r line; do
+		# `N of what` as words.
+		# shellcheck disable=SC2086
+		case $line in
+		'figure: '*) note ${line#figure: } ;;
+		*) printf '%s\n' "$line" ;;
+		esac
+	done
+}
+
 # The C++ compiler that belongs to the C compiler $1.
 cxx_of()
 {
@@ -66,17 +92,17 @@ build_pass()
 
 run_pass()
 {
-	local folder=$1 title=$2 setup=$3 counts
+	local folder=$1 title=$2 setup=$3 counts report
 
 	# meson's status tells less than its log, which is counted; no log is a failure.
 	rm -f "$folder"/meson-logs/testlog*.json
 	meson test -C "$folder" --no-rebuild --setup="$setup" >"$folder/test.log" 2>&1
-	counts=$(set -- "$folder"/meson-logs/testlog*.json; "$root/tests/tally" "$title" "$1") || {
+	report=$(set -- "$folder"/meson-logs/testlog*.json; "$root/tests/tally" "$title" "$1") || {
 		tail -n 40 "$folder/test.log"
-		counts='0 passed, 1 failed, 0 skipped'
+		report='0 passed, 1 failed, 0 skipped'
 	}
-	[ "$counts" = "${counts%$'\n'*}" ] || echo "${counts%$'\n'*}"
-	counts=${counts##*$'\n'}
+	counts=${report##*$'\n'}
+	[ "$report" = "$counts" ] || take_report <<<"${report%$'\n'*}"
 	echo "$title: $counts in $((SECONDS - began)) s"
 	# `A passed, B failed, C skipped` as three words.
 	# shellcheck disable=SC2046
@@ -104,7 +130,13 @@ pass()
 
 summary()
 {
-	local line="$passed passed, $failed failed"
+	local line="$passed passed, $failed failed" what
+	for what in "${noted[@]}"; do
+		echo "counted: ${figures[$what]} $what"
+	done
+	for what in "${measured[@]}"; do
+		echo "measured: $what"
+	done
 	[ "$skipped" = 0 ] || line="$line, $skipped skipped"
 	echo "$line"
 	exit "$((failed != 0))"

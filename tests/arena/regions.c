@@ -34,11 +34,27 @@ static _Atomic size_t calls;	   /* of mmap(2) */
 static size_t map_most = SIZE_MAX; /* larger requests are refused */
 static char *map_at;		   /* where the next mapping goes, if not NULL */
 static bool discards_fail, atfork_fails;
+static bool misaligned; /* what is mapped is a page beyond what huge pages are aligned to */
+static int map_flags;	/* of the last call */
 
 static bool map_refused(size_t size)
 {
 	calls++;
 	return size > map_most;
+}
+
+/* Map more, and leave the wrong part of it. */
+static void *map_misaligned(map_fn *real, size_t size, int protection, int flags)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	char *const all = real(NULL, size + 2 * OS_HUGE, protection, flags, -1, 0);
+
+	if (all == MAP_FAILED)
+		return all;
+	const size_t before = OS_HUGE - (uintptr_t)all % OS_HUGE + page;
+	__real_munmap(all, before);
+	__real_munmap(all + before + size, 2 * OS_HUGE - before);
+	return all + before;
 }
 
 static void *noted(void *memory, size_t size)
@@ -52,7 +68,10 @@ void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_
 	if (map_refused(size))
 		return MAP_FAILED;
 	at = map_at != NULL ? map_at : at;
-	return noted(__real_mmap(at, size, protection, flags, fd, offset), size);
+	map_flags = flags;
+	return noted(misaligned ? map_misaligned(__real_mmap, size, protection, flags)
+				: __real_mmap(at, size, protection, flags, fd, offset),
+		     size);
 }
 
 void *__wrap_mmap64(void *at, size_t size, int protection, int flags, int fd, off_t offset)
@@ -60,7 +79,10 @@ void *__wrap_mmap64(void *at, size_t size, int protection, int flags, int fd, of
 	if (map_refused(size))
 		return MAP_FAILED;
 	at = map_at != NULL ? map_at : at;
-	return noted(__real_mmap64(at, size, protection, flags, fd, offset), size);
+	map_flags = flags;
+	return noted(misaligned ? map_misaligned(__real_mmap64, size, protection, flags)
+				: __real_mmap64(at, size, protection, flags, fd, offset),
+		     size);
 }
 
 /* Called when memory was unmapped, before the library learns of it: another thread's turn. */
@@ -167,6 +189,38 @@ static int by_address(const void *a, const void *b)
 	const char *const *y = b;
 
 	return (*x > *y) - (*x < *y);
+}
+
+/* Where the system does not align by itself; what is cut off is unmapped. */
+static void what_is_as_large_as_a_huge_page_is_aligned_to_it(void **state)
+{
+	(void)state;
+	const size_t before = mapped;
+
+	misaligned = true;
+	for (size_t n = 1; n <= 3; n++) {
+		char *const memory = os_map(n * OS_HUGE);
+
+		assert_non_null(memory);
+		assert_true(test_is_aligned(memory, OS_HUGE));
+		assert_int_equal(mapped - before, n * OS_HUGE);
+		memset(memory, 1, n * OS_HUGE);
+		os_unmap(memory, n * OS_HUGE);
+		assert_int_equal(mapped, before);
+	}
+	misaligned = false;
+}
+
+static void what_is_small_is_backed_by_memory_at_once(void **state)
+{
+	(void)state;
+	for (size_t size = 4096; size <= (size_t)1 << 20; size *= 2) {
+		void *const memory = os_map(size);
+
+		assert_non_null(memory);
+		assert_int_equal((map_flags & MAP_POPULATE) != 0, size <= 65536);
+		os_unmap(memory, size);
+	}
 }
 
 static void chunks_are_aligned_and_lie_apart(void **state)
@@ -573,6 +627,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_handlers_of_fork_each_chunk_is_mapped_by_itself),
+		cmocka_unit_test(what_is_as_large_as_a_huge_page_is_aligned_to_it),
+		cmocka_unit_test(what_is_small_is_backed_by_memory_at_once),
 		cmocka_unit_test(chunks_are_aligned_and_lie_apart),
 		cmocka_unit_test(what_is_mapped_is_at_most_a_quarter_more_than_what_is_out),
 		cmocka_unit_test(regions_are_unmapped_when_nothing_of_them_is_out),

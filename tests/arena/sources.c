@@ -6,6 +6,8 @@
 
 #include "fixture.h"
 
+#include <unistd.h>
+
 /* --- ready-made --- */
 
 static void use_source(struct fixture *f, const herd_source_t *source)
@@ -64,6 +66,21 @@ static void ready_made_sources_keep_the_contract_of_sources(void **state)
 	(void)state;
 	expect_contract(&herd_source_os);
 	expect_contract(&herd_source_malloc);
+}
+
+static void the_systems_source_tells_that_it_gives_whole_pages(void **state)
+{
+	(void)state;
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	for (size_t size = 1; size < (size_t)4 << 20; size = size * 5 + 1) {
+		size_t given = size;
+		void *const p = herd_source_os.acquire(NULL, &given, 64);
+
+		assert_non_null(p);
+		assert_int_equal(given, (size + page - 1) / page * page);
+		herd_source_os.release(NULL, p, given);
+	}
 }
 
 static void the_source_none_never_gives_anything(void **state)
@@ -350,6 +367,7 @@ int main(void)
 		FIXTURE_TEST(the_operating_system_is_a_source_and_the_default),
 		FIXTURE_TEST(malloc_is_a_source),
 		FIXTURE_TEST(ready_made_sources_keep_the_contract_of_sources),
+		FIXTURE_TEST(the_systems_source_tells_that_it_gives_whole_pages),
 		FIXTURE_TEST(the_source_none_never_gives_anything),
 		FIXTURE_TEST(a_source_may_give_more),
 		FIXTURE_TEST(what_was_given_more_is_used),

@@ -312,6 +312,26 @@ static void printf_prints_into_the_tail_of_the_chunk(void **state)
 		assert_memory_equal(s.data + i * 3000, letters, 3000);
 }
 
+/* Up to the last byte of its room, and beyond. */
+static void printf_fills_the_room_of_the_string(void **state)
+{
+	struct fixture *f = *state;
+
+	for (size_t n = 1; n < 200; n++) {
+		for (size_t more = 0; more < 3; more++) {
+			bump_str_t s = empty_str(f->bump);
+			assert_int_equal(bump_str_reserve(&s, n), 0);
+			assert_int_equal(append_pattern(&s, n / 2), 0);
+			const size_t length = s.cap - s.len + more;
+			assert_int_equal(bump_str_printf(&s, "%.*s", (int)length, letters), 0);
+			assert_int_equal(s.len, n / 2 + length);
+			expect_pattern(s.data, n / 2);
+			assert_memory_equal(s.data + n / 2, letters, length);
+			assert_int_equal(bump_reset(f->bump), 0);
+		}
+	}
+}
+
 /* The string ends at the position, but the newest allocation is in a chunk of its own. */
 static void printf_after_a_large_request(void **state)
 {
@@ -472,6 +492,7 @@ int main(void)
 		FIXTURE_TEST(printf_appends_what_sprintf_prints),
 		FIXTURE_TEST(printf_fits_exactly_or_goes_to_the_next_chunk),
 		FIXTURE_TEST(printf_prints_into_the_tail_of_the_chunk),
+		FIXTURE_TEST(printf_fills_the_room_of_the_string),
 		FIXTURE_TEST(printf_after_a_large_request),
 		FIXTURE_TEST(printf_prints_more_than_a_chunk_holds),
 		FIXTURE_TEST(finish_gives_back_what_is_behind_the_NUL),

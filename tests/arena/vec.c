@@ -288,6 +288,21 @@ static void where_it_moved_from_is_still_readable(void **state)
 	assert_ptr_equal(v.data, data);
 }
 
+/* Then it is not the newest allocation any more, though it ends where the chunk's room begins. */
+static void an_array_moves_after_a_large_request(void **state)
+{
+	struct fixture *f = *state;
+	ints_t v = empty_ints(f->bump);
+
+	push_ints(&v, 100);
+	const int *const data = v.data;
+	char *const large = bump_alloc(f->bump, 1000000);
+	assert_non_null(large);
+	assert_int_equal(bump_vec_reserve(&v, v.cap - v.len + 1), 0);
+	assert_ptr_not_equal(v.data, data);
+	expect_ints(&v, 100);
+}
+
 static void an_array_larger_than_any_chunk_grows(void **state)
 {
 	struct fixture *f = *state;
@@ -495,6 +510,7 @@ int main(void)
 		FIXTURE_TEST(the_newest_array_grows_in_place_over_all_the_chunk),
 		FIXTURE_TEST(an_array_that_moves_at_least_doubles),
 		FIXTURE_TEST(where_it_moved_from_is_still_readable),
+		FIXTURE_TEST(an_array_moves_after_a_large_request),
 		FIXTURE_TEST(an_array_larger_than_any_chunk_grows),
 		FIXTURE_TEST(an_array_grows_in_place_in_a_chunk_of_its_own),
 		FIXTURE_TEST(reserve_gives_room_that_needs_no_memory_any_more),

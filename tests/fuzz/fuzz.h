@@ -12,6 +12,7 @@
  *	model.c    what is allocated: pieces, points, deferred functions
  *	budget.c   why a call may fail; what is held, after each step
  *	arena.c    operations on an arena: allocating, growing, taking back
+ *	builders.c ... strings and arrays that grow, functions for other libraries
  *	tail.c     ... reserving and committing; what is impossible
  *	life.c     ... and its life: making, marks, deferred functions, reset
  *	pool.c     operations on a herd: checking out, putting back
@@ -215,6 +216,8 @@ void record_resized(struct record *r, size_t i, size_t size);
 void record_write(struct record *r, size_t i);
 void record_remove_newest(struct record *r);
 void record_point(const struct record *r, struct point *point);
+/* The last byte of what piece i gained in place since, which going back frees; NULL: nothing. */
+const unsigned char *gained_since(const struct record *r, const struct point *to, size_t i);
 void record_back_to(struct record *r, const struct point *point);
 void record_empty(struct record *r); /* all was freed */
 void record_verify(struct record *r);
@@ -265,6 +268,11 @@ void op_reserve(void);
 void op_commit(void);
 void op_absurd(void);
 void op_burst(void);
+
+/* builders.c */
+void op_str(void);
+void op_vec(void);
+void op_adapt(void);
 
 /* life.c */
 bump_config_t read_config(unsigned *source);

@@ -219,6 +219,13 @@ void op_rewind(void)
 		if (bump_owns(r->bump, r->pieces.at[i].p))
 			broken("%p is owned, but came after the mark", (void *)r->pieces.at[i].p);
 	}
+	for (size_t i = 0; i < point->pieces; i++) {
+		const unsigned char *const end = gained_since(r, point, i);
+
+		if (end != NULL && bump_owns(r->bump, end))
+			broken("%p is owned, but %zu bytes grew to %zu after the mark",
+			       (const void *)end, point->sizes[i], r->pieces.at[i].size);
+	}
 	record_back_to(r, point);
 	if (input_one_in(4))
 		expect_void(r, m);

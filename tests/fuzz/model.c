@@ -219,6 +219,18 @@ void record_point(const struct record *r, struct point *point)
 		point->sizes[i] = r->pieces.at[i].size;
 }
 
+/* What a size is rounded up by, and a red zone. */
+enum { BEHIND = 32 };
+
+/* An older piece that shrank leaves the point above: then nobody knows what goes. */
+const unsigned char *gained_since(const struct record *r, const struct point *to, size_t i)
+{
+	const struct piece *piece = &r->pieces.at[i];
+
+	return !to->lowered && piece->size > to->sizes[i] + BEHIND ? piece->p + piece->size - 1
+								   : NULL;
+}
+
 void record_back_to(struct record *r, const struct point *to)
 {
 	r->pieces.count = to->pieces;

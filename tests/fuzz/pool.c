@@ -274,6 +274,13 @@ void op_discard(void)
 			broken("%p is owned, but came after the checkout",
 			       (void *)r->pieces.at[i].p);
 	}
+	for (size_t i = 0; i < r->checkout.pieces; i++) {
+		const unsigned char *const end = gained_since(r, &r->checkout, i);
+
+		if (end != NULL && herd_owns(f->herd, end))
+			broken("%p is owned, but %zu bytes grew to %zu after the checkout",
+			       (const void *)end, r->checkout.sizes[i], r->pieces.at[i].size);
+	}
 	record_back_to(r, &r->checkout);
 	put_back(r);
 	pieces_verify(&r->pieces);

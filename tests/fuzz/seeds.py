@@ -81,6 +81,12 @@ seeds = {
                      'misuse_config 2; misuse_config 3; misuse_config 4',
     'misuse_deferred': '; '.join(f'get 0; defer 1 {n}; alloc 1 9; discard 0 0' for n in range(8)) +
                        '; get 0; defer 1 6; defer 1 5; put 0 0; herd_reset 0; misuse_walk 0; get 0; misuse_walk 0',
+    'strings': 'str 0 10 0 50 1; 1 0 2; 2 0 3; 3 90 4; 4 60 5; 5 30 6; 8 0 40; 0 200 7; 9 0 251 1; 6 240 1;'
+               'str 0 0; str 0 6 0 240 9 1; 0 240 9 1; 8 0 9; 7 50; 0 199 1; 6 255 255; alloc 0 9; str 0 1 6 255 255',
+    'arrays': '; '.join(f'vec 0 {kind} 9 0 1 9; 2 60 8; 3 40 7; 8 50; 1 1 6; 6 1; 7 3; 5 240 1; 9 200' for kind in range(3)) +
+              '; vec 0 0 2 6 0; 2 50 3; vec 0 1 0; alloc 0 9; set_limit 0 66; vec 0 2 3 5 251 1; 2 220 1 1; 2 220 1 1',
+    'adapted': '; '.join(f'adapt 0 {kind} 12 0 50 1 9; 0 90 2 9; 1 240 1 3 9; 0 0 4 9; 1 30 5 9; 2 70 6 9' for kind in range(3)) +
+               '; adapt 0 0 2 0 9 7 1; 1 9 7 2; adapt 0 2 6 1 2 50 1 9; 1 0 240 1; 1 2 9; 1 0 0; 2 0 90; 2 2 0; look 0',
     'jumps': 'source 0 1 1; jump alloc 0 90; jump reserve 0 9 0; jump get 0; jump warm 0 2 90; jump new 3 0 0 0 0;'
              'source 0 7 0; source 0 4 1; jump alloc 0 90; get 0; put 0 0; jump misuse_parked 0 0 3;'
              'jump misuse_put 0 0 0 0 1; jump misuse_mark 0 0 1; alloc 0 70',

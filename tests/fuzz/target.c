@@ -133,6 +133,9 @@ static const struct op {
 	{"misuse_config", op_misuse_config},
 	{"misuse_walk", op_misuse_walk},
 	{"jump", op_jump},
+	{"str", op_str},
+	{"vec", op_vec},
+	{"adapt", op_adapt},
 };
 
 enum { OPS = sizeof(ops) / sizeof(ops[0]) };

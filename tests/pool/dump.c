@@ -332,7 +332,43 @@ static void it_changes_nothing(void **state)
 	pool_end(&pool);
 }
 
+/* After a reset all chunks are spare; those that were looked at are kept apart from the others. */
+static void all_spare_chunks_are_counted(void **state)
+{
+	(void)state;
+	struct pool pool;
+	static struct cargo cargo;
+	char what[64];
+
+	pool_start(&pool);
+	cargo_load_herd(&cargo, pool.herd);
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(herd_reset(pool.herd), 0);
+		dump(pool.herd);
+		assert_in_range(pool.source.chunks_live, 2, 1000);
+		snprintf(what, sizeof(what), " in %zu chunks", (size_t)pool.source.chunks_live);
+		line_says("  spare:", 0, what);
+		assert_int_equal(herd_warm(pool.herd, 1, 100), 0);
+	}
+	pool_end(&pool);
+}
+
 /* --- streams that fail --- */
+
+static void an_earlier_failure_of_the_stream_is_not_the_dump_s(void **state)
+{
+	(void)state;
+	struct pool pool;
+	FILE *const stream = fmemopen(text, sizeof(text), "w");
+
+	pool_start(&pool);
+	assert_non_null(stream);
+	assert_int_equal(fgetc(stream), EOF);
+	assert_true(ferror(stream));
+	assert_int_equal(herd_dump(pool.herd, stream), 0);
+	fclose(stream);
+	pool_end(&pool);
+}
 
 static void a_stream_that_fails_is_EIO(void **state)
 {
@@ -429,6 +465,8 @@ int main(void)
 		cmocka_unit_test(checkouts_are_counted),
 		cmocka_unit_test(members_that_are_out_show_as_at_their_checkout),
 		cmocka_unit_test(it_changes_nothing),
+		cmocka_unit_test(all_spare_chunks_are_counted),
+		cmocka_unit_test(an_earlier_failure_of_the_stream_is_not_the_dump_s),
 		cmocka_unit_test(a_stream_that_fails_is_EIO),
 		cmocka_unit_test(a_dump_beside_threads_that_work_is_whole),
 	};

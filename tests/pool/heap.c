@@ -131,6 +131,25 @@ static void a_herd_costs_one_malloc_of_less_than_1_KiB(void **state)
 	assert_int_equal(herd_destroy(herd), 0);
 }
 
+/* So that what threads share of it has cache lines of its own. */
+static void a_herd_is_aligned_to_a_cache_line(void **state)
+{
+	(void)state;
+	herd_t *herds[8];
+	void *between[8];
+
+	for (size_t i = 0; i < 8; i++) {
+		between[i] = malloc(16 * i + 1);
+		herds[i] = herd_new(NULL);
+		assert_non_null(herds[i]);
+		assert_true(test_is_aligned(herds[i], 64));
+	}
+	for (size_t i = 0; i < 8; i++) {
+		free(between[i]);
+		assert_int_equal(herd_destroy(herds[i]), 0);
+	}
+}
+
 /*
  * n members, out at once, with one allocation each: all that the herd holds, its own memory
  * included.
@@ -667,6 +686,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_herd_costs_one_malloc_of_less_than_1_KiB),
+		cmocka_unit_test(a_herd_is_aligned_to_a_cache_line),
 		cmocka_unit_test(small_herds_are_small),
 		cmocka_unit_test(try_get_never_allocates),
 		cmocka_unit_test(a_get_that_finds_an_idle_member_allocates_nothing),

@@ -152,6 +152,30 @@ static void members_that_are_out_are_drawn_as_at_their_checkout(void **state)
 	assert_int_equal(herd_destroy(herd), 0);
 }
 
+/* Nothing is spare: so the one lane has all the width, of which each byte has its part. */
+static void the_longest_lane_has_all_the_width(void **state)
+{
+	(void)state;
+	herd_t *const herd = herd_new(&(herd_config_t){.bump = {.first_chunk = 60000}});
+	bump_t *const bump = pool_get(herd);
+	double frames;
+	double room;
+
+	pool_alloc(bump, 20000, 1);
+	const size_t left = bump_capacity(bump);
+	herd_put(herd, bump);
+	assert_int_equal(pool_stats(herd).spare, 0);
+	draw(herd);
+	assert_int_equal(rectangles("chunk", &frames), 1);
+	if (frames < WIDTH - 1 || frames > WIDTH + 1)
+		fail_msg("the lane is %.2f pixels wide", frames);
+	assert_int_equal(rectangles("room", &room), 2); /* and the legend's */
+	const double expected = (double)left / (double)pool_stats(herd).reserved * WIDTH;
+	if (room - 14 < expected - 1 || room - 14 > expected + 1)
+		fail_msg("%.2f pixels of room, not %.2f", room - 14, expected);
+	assert_int_equal(herd_destroy(herd), 0);
+}
+
 static void a_stream_that_fails_is_EIO(void **state)
 {
 	(void)state;
@@ -170,6 +194,7 @@ int main(void)
 		cmocka_unit_test(the_picture_stands_alone_and_is_well_formed),
 		cmocka_unit_test(each_chunk_has_a_frame_and_bytes_are_to_scale),
 		cmocka_unit_test(members_that_are_out_are_drawn_as_at_their_checkout),
+		cmocka_unit_test(the_longest_lane_has_all_the_width),
 		cmocka_unit_test(a_stream_that_fails_is_EIO),
 	};
 

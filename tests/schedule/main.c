@@ -27,7 +27,7 @@ enum { SCHEDULES_FAULT = 200000 };
 
 static struct findings *findings; /* shared with children */
 static const char BY_ITSELF[] = "it ended with";
-static size_t tests, failures;
+static size_t tests, failures, schedules_in_all;
 static bool trace, repeats;
 
 /* In a child: with `schedule`, only that. */
@@ -60,6 +60,7 @@ static void search(const struct scenario *scenario, unsigned preemptions, size_t
 		snprintf(findings->problem, sizeof findings->problem, "%s %s %d", BY_ITSELF,
 			 WIFSIGNALED(status) ? "signal" : "status",
 			 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	schedules_in_all += findings->schedules;
 }
 
 static void verdict(bool good, const char *kind, const char *name)
@@ -209,6 +210,6 @@ int main(int argc, char **argv)
 			"usage: explore short | long [NUMBER] | faults | again NUMBER SCHEDULE [FAULT]\n");
 		return 2;
 	}
-	printf("1..%zu\n", tests);
+	printf("# figure: %zu schedules explored\n1..%zu\n", schedules_in_all, tests);
 	return failures != 0;
 }
