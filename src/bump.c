@@ -110,7 +110,8 @@ bump_t *bump_new_in(void *memory, size_t size, const bump_config_t *config)
 	a->home->serial = ++a->clock;
 	arena_resume(a, a->home);
 	if (arena_watched(a))
-		san_no_access(chunk_start(a->home), chunk_capacity(a->home));
+		san_no_access(chunk_hidden(a->home),
+			      (size_t)(a->home->end - chunk_hidden(a->home)));
 	return &a->head;
 }
 

@@ -26,6 +26,7 @@ struct chunk {
 	};
 	size_t size;	 /* as the source gave it; what release gets */
 	uint64_t serial; /* of two chunks of an arena, the higher is the newer */
+	char before[16]; /* in front of the first allocation: no access where someone watches memory */
 } __attribute__((aligned(16)));
 
 /*
@@ -48,6 +49,12 @@ static inline struct chunk *chunk_at(void *memory, size_t size)
 static inline char *chunk_start(const struct chunk *c)
 {
 	return (char *)(uintptr_t)(c + 1);
+}
+
+/* The library's own up to here: what follows is the program's, or nobody's. */
+static inline char *chunk_hidden(const struct chunk *c)
+{
+	return (char *)(uintptr_t)c->before;
 }
 
 static inline size_t chunk_capacity(const struct chunk *c)

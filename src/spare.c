@@ -250,7 +250,7 @@ static const char *acquire(struct spare *s, const struct spare_wish *wish, size_
 	PROBE2(chunk_acquire, memory, given);
 	*chunk = chunk_at(memory, given);
 	san_root(*chunk, given);
-	san_no_access(chunk_start(*chunk), chunk_capacity(*chunk));
+	san_no_access(chunk_hidden(*chunk), (size_t)((*chunk)->end - chunk_hidden(*chunk)));
 	return NULL;
 }
 

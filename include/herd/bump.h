@@ -103,7 +103,7 @@ typedef struct bump_config_s {
 HERD_API bump_t *bump_new(const bump_config_t *config);
 
 /** The most bytes that an arena made by bump_new_in() needs for itself. */
-#define BUMP_OVERHEAD ((size_t)768)
+#define BUMP_OVERHEAD ((size_t)832)
 
 /**
  * Make an arena in the caller's memory, a stack array say: the arena and its first chunk live

@@ -6,7 +6,7 @@
 
 #include "fixture.h"
 
-#define HEADER ((size_t)64) /* no chunk's header is larger */
+#define HEADER ((size_t)80) /* no chunk's header, and what rounding takes, is larger */
 
 static void remake_limited(struct fixture *f, size_t limit)
 {
@@ -68,7 +68,7 @@ static void all_of_a_limit_but_headers_can_be_used(void **state)
 
 	if (test_red_zones())
 		skip();
-	for (size_t limit = 64; limit <= 65536; limit += limit < 8192 ? 8 : 1000) {
+	for (size_t limit = 80; limit <= 65536; limit += limit < 8192 ? 8 : 1000) {
 		remake_limited(f, limit);
 		const size_t sum = take_all(f, 8, limit);
 		const size_t lost = HEADER * f->source.chunks_live + HEADER;
@@ -101,7 +101,7 @@ static void a_single_request_can_have_all_but_a_header(void **state)
 
 	if (test_red_zones())
 		skip();
-	for (size_t limit = 64; limit <= (size_t)1 << 20; limit = limit * 3 / 2) {
+	for (size_t limit = 80; limit <= (size_t)1 << 20; limit = limit * 3 / 2) {
 		const size_t most = largest_request(f, limit);
 		if (most == 0 || most + HEADER < limit)
 			fail_msg("limit %zu: the largest request is %zu", limit, most);
