@@ -62,7 +62,7 @@ take_report()
 {
 	local line
 	while IFS= read -r line; do
-		# `N of what` as words.
+		# `N WHAT` as words.
 		# shellcheck disable=SC2086
 		case $line in
 		'figure: '*) note ${line#figure: } ;;

@@ -32,7 +32,10 @@ static const unsigned char *some_bytes(void)
 /* How many pieces there were when the builder came to its place. */
 static size_t pieces_before;
 
-/* What came of a builder. In the model pieces are in their order: then it is one only if none came since. */
+/*
+ * What came of a builder. The model has pieces in the order of their places: it is one only if none
+ * came since.
+ */
 static void finished(struct record *r, void *p, size_t size, size_t align)
 {
 	if (p == NULL || pieces_before == r->pieces.count)
@@ -243,7 +246,7 @@ static void array_finished(struct record *r, void *items, size_t size, size_t al
 	finished(r, items, size, align);
 }
 
-/* Functions that make an array of T; and it must be in the order of append_text(). */
+/* Functions that make an array of T: the macros of vec.h are for a type. */
 #define ARRAY_OF(T, name)                                                                          \
 	typedef BUMP_VEC(T) name##_vec_t;                                                          \
                                                                                                    \

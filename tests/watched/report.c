@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What is used wrongly or rightly goes through these: no compiler sees through a call that it may not inline. */
+/* What is used goes through these: no compiler sees through a call that it may not inline. */
 __attribute__((noinline)) static void look_at(const char *p)
 {
 	if (*p == 'x')
@@ -119,7 +119,7 @@ static void overrun_read(bool faulty)
 	bump_destroy(bump);
 }
 
-/* By one byte, where the size is not a multiple of 8: even what it was rounded up by is not the program's. */
+/* The size is no multiple of 8: what it was rounded up by is not the program's either. */
 static void overrun_write(bool faulty)
 {
 	bump_t *const bump = need(bump_new(NULL));
@@ -150,7 +150,7 @@ static void underrun_write(bool faulty)
 	bump_destroy(bump);
 }
 
-/* Before the first allocation of a chunk, and before one that has a chunk of its own, lies the library's own. */
+/* Before the first allocation of a chunk, and before a large one, lies what is the library's. */
 static void underrun_of_the_first(bool faulty)
 {
 	bump_t *const bump = need(bump_new(NULL));
@@ -317,7 +317,7 @@ static void share(struct turns *turns)
 	pthread_join(threads[1], NULL);
 }
 
-/* The arena has its chunk before: what the tool knows of a new one from the system is not what is asked here. */
+/* The arena has its chunk before: what the tool knows of mmap(2) is not what is asked here. */
 static void share_an_arena(void (*act)(struct turns *, int), size_t min_align, bool ordered)
 {
 	struct turns turns = {

@@ -51,8 +51,8 @@ void cpp_overrun(bool faulty)
 }
 
 /*
- * A member that is moved to a thread, which fills a container that the main thread reads after the join. The
- * faulty one tells the thread's end in a way that orders nothing.
+ * A member that is moved to a thread, which fills a container that the main thread reads after the
+ * join. The faulty one tells the thread's end in a way that orders nothing.
  */
 void cpp_handed_over(bool faulty)
 {
