@@ -497,67 +497,6 @@ static void a_herd_is_never_mistaken_for_a_destroyed_one_at_its_address(void **s
 	print_message("# %zu of 100 herds stood where the one before did\n", again);
 }
 
-/* Another thread puts it; then it is on top of the stack. */
-static void put_elsewhere(herd_t *herd, bump_t *bump)
-{
-	struct carried one = {.herd = herd, .bump = bump};
-
-	team_run(1, put_it, &one);
-}
-
-/* The thread hands on what it gets, and remembers that; what it would pop is another one. */
-static void expect_next(herd_t *herd, bump_t *put, bump_t *on_top)
-{
-	put_elsewhere(herd, put);
-	put_elsewhere(herd, on_top);
-	assert_ptr_equal(herd_get(herd), put);
-}
-
-static void what_others_put_back_is_found_again_and_again(void **state)
-{
-	(void)state;
-	struct pool pool;
-	struct hand others;
-	bump_t *m[5];
-
-	pool_start(&pool);
-	others = (struct hand){.herd = pool.herd};
-	team_run(1, get_many, &others);
-	for (size_t i = 0; i < 5; i++)
-		m[i] = pool_get(pool.herd);
-	/* The oldest three, by the queue; the newest two come into it behind them. */
-	for (size_t i = 0; i < 5; i++) {
-		put_elsewhere(pool.herd, m[i]);
-		assert_ptr_equal(pool_get(pool.herd), m[i]);
-	}
-	expect_next(pool.herd, m[0], others.members[0]);
-	team_verdict();
-	assert_int_equal(herd_recall(pool.herd), MANY - 1 + 5);
-	pool_end(&pool);
-}
-
-static void members_that_stay_out_do_not_hide_those_that_come_back(void **state)
-{
-	(void)state;
-	struct pool pool;
-	struct hand others;
-	bump_t *m[6];
-
-	pool_start(&pool);
-	others = (struct hand){.herd = pool.herd};
-	team_run(1, get_many, &others);
-	for (size_t i = 0; i < 6; i++) /* the first two stay out */
-		m[i] = pool_get(pool.herd);
-	for (size_t i = 0; i + 1 < MANY; i++) {
-		put_elsewhere(pool.herd, others.members[i]);
-		assert_ptr_equal(pool_get(pool.herd), others.members[i]);
-	}
-	expect_next(pool.herd, m[2], others.members[MANY - 1]);
-	team_verdict();
-	assert_int_equal(herd_recall(pool.herd), MANY - 1 + 6);
-	pool_end(&pool);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -571,8 +510,6 @@ int main(void)
 		cmocka_unit_test(get_makes_none_where_one_is_idle),
 		cmocka_unit_test(one_thread_may_hold_several_members),
 		cmocka_unit_test(put_and_discard_allow_null),
-		cmocka_unit_test(what_others_put_back_is_found_again_and_again),
-		cmocka_unit_test(members_that_stay_out_do_not_hide_those_that_come_back),
 		cmocka_unit_test(a_member_may_be_put_by_another_thread_than_got_it),
 		cmocka_unit_test(try_get_is_EAGAIN_where_no_member_is_idle),
 		cmocka_unit_test(try_get_checks_out_every_idle_member),
