@@ -22,7 +22,7 @@ import gdb.printing
 LIMIT = 100000
 
 # As in src/arena.h and src/pool.h.
-PARKED, ALIGN, WATCHED, DEFERS, LOCAL = 1, 2, 4, 8, 16
+PARKED, ALIGN, WATCHED, DEFERS, RESERVED, LOCAL = 1, 2, 4, 8, 16, 32
 ON_FREE, ON_BUSY, OFF_BUSY = 0, 1, 2
 CHUNK_ALIGN = 16
 
@@ -179,7 +179,7 @@ class Arena:
         self.held = number(self.value["held"])
         self.peak = number(self.value["peak"])
         head_end = number(self.value["head"]["end"])
-        closed = self.flags & (PARKED | ALIGN | WATCHED | DEFERS)
+        closed = self.flags & (PARKED | ALIGN | WATCHED | DEFERS | RESERVED)
         if self.pos > self.end or head_end != (self.pos if closed else self.end):
             raise Damaged("0x%x is no arena, or was overwritten" % address)
 

@@ -49,15 +49,16 @@ static size_t longest_line(const char *text)
 }
 /* [bump_new_in] */
 
-/* [BUMP_HARDEN_ALL] */
+/* [BUMP_HARDEN_GUARD] */
 static bump_t *for_secrets(bool testing)
 {
-	/* Keys leave no copy behind; while the program is tested, every overrun of a chunk ends it. */
-	const bump_config_t config = {.harden = testing ? BUMP_HARDEN_ALL : BUMP_HARDEN_ZERO};
+	/* Keys leave no copy behind. While it is tested, who runs off a chunk is told, too. */
+	const size_t told = BUMP_HARDEN_GUARD | BUMP_HARDEN_CHECK; /* with _ZERO: BUMP_HARDEN_ALL */
+	const bump_config_t config = {.harden = BUMP_HARDEN_ZERO | (testing ? told : 0)};
 
 	return bump_new(&config);
 }
-/* [BUMP_HARDEN_ALL] */
+/* [BUMP_HARDEN_GUARD] */
 
 /* [bump_alloc] */
 static char *join(bump_t *bump, const char *folder, const char *name)
