@@ -428,7 +428,7 @@ static void an_arena_with_a_broken_header_can_still_be_used(void **state)
 }
 
 /* Arenas that can't be freed: known, so that a leak checker does not speak of them. */
-static const bump_t *lost[PLACES + 1];
+static const bump_t *lost[PLACES + 3];
 
 static void a_spare_chunk_with_a_broken_header_is_not_taken(void **state)
 {
@@ -452,6 +452,35 @@ static void a_spare_chunk_with_a_broken_header_is_not_taken(void **state)
 		test_misuse_expect("bump_alloc");
 		bump_destroy(bump); /* nor given back: it is lost */
 		lost[place] = bump;
+		test_misuse_expect("bump_destroy");
+		test_misuse_end();
+	}
+}
+
+/* Where it would serve, and where a limit asks for it to go back. */
+static void a_spare_chunk_that_breaks_later_is_not_taken(void **state)
+{
+	(void)state;
+	for (size_t limited = 0; limited < 2; limited++) {
+		bump_mark_t mark;
+		bump_t *const bump = loaded(BUMP_HARDEN_CHECK, &mark);
+		struct chunk *const large = headers_of(bump).list[0];
+		bump_stats_t stats;
+
+		assert_true(large->size >= (size_t)3 << 20);
+		assert_int_equal(bump_reset(bump), 0);
+		assert_non_null(bump_alloc(bump, 10)); /* looks at all that are spare */
+		bump_stats(bump, &stats);
+		test_misuse_begin();
+		damage(large, 1);
+		if (limited != 0)
+			bump_set_limit(bump, stats.reserved + ((size_t)5 << 20));
+		errno = 0;
+		assert_null(bump_alloc(bump, (size_t)(limited != 0 ? 5 : 3) << 20));
+		assert_int_equal(errno, EINVAL);
+		test_misuse_expect("bump_alloc");
+		bump_destroy(bump);
+		lost[PLACES + 1 + limited] = bump;
 		test_misuse_expect("bump_destroy");
 		test_misuse_end();
 	}
@@ -721,6 +750,20 @@ static void a_rewind_clears_what_it_frees_and_nothing_else(void **state)
 		assert_int_equal(secrets(), 0);
 		assert_true(test_verify(p, first, 1));
 	}
+
+	/* What a large allocation gained in place. */
+	char *const p = bump_alloc(bump, 300000);
+
+	assert_non_null(p);
+	assert_true(bump_extend(bump, p, 300000, 290000));
+	const bump_mark_t mark = bump_mark(bump);
+
+	assert_true(bump_extend(bump, p, 290000, 299000));
+	test_fill(p, 290000, 2);
+	memset(p + 290000, SECRET, 9000);
+	assert_int_equal(bump_rewind(bump, mark), 0);
+	assert_int_equal(secrets(), 0);
+	assert_true(test_verify(p, 290000, 2));
 	close_vault(bump);
 }
 
@@ -938,6 +981,7 @@ int main(void)
 		cmocka_unit_test(a_broken_header_is_told_by_a_walk),
 		cmocka_unit_test(an_arena_with_a_broken_header_can_still_be_used),
 		cmocka_unit_test(a_spare_chunk_with_a_broken_header_is_not_taken),
+		cmocka_unit_test(a_spare_chunk_that_breaks_later_is_not_taken),
 		cmocka_unit_test(destroying_tells_of_a_broken_spare_chunk),
 		cmocka_unit_test(a_deferred_function_that_breaks_a_header_is_told),
 		cmocka_unit_test(an_allocation_whose_header_is_broken_is_not_resized),
