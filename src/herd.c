@@ -76,8 +76,10 @@ static void remember(const herd_t *herd, struct member *m)
 {
 	struct recent *r = recent_of(herd);
 
-	if (r->herd != herd->id)
+	if (r->herd != herd->id) {
 		*r = (struct recent){.herd = herd->id, .member = m};
+		misses[index_of(herd)] = 0;
+	}
 	if (r->member == m)
 		return;
 	atomic_store_explicit(&m->before, r->member, memory_order_release);

@@ -301,12 +301,18 @@ static void cut(struct arena *a, uint64_t chunk, uint64_t clock, bool keep)
 	give(a, &others);
 }
 
-/* No access from `from` on; and none to the red zone before it, which grew into what is freed. */
-static void hide_freed(const struct arena *a, const char *start, const char *from, const char *to)
+/*
+ * What is from `from` to `to` is free: clear it where that is asked for, and hide it. So is the red zone
+ * before it, into which it grew.
+ */
+static void leave_free(const struct arena *a, const char *start, char *from, const char *to)
 {
 	if (from != start)
 		from -= a->red_zone;
-	san_no_access(from, (size_t)(to - from));
+	if (arena_zeroes(a))
+		harden_zero(from, (size_t)(to - from));
+	if (arena_watched(a))
+		san_no_access(from, (size_t)(to - from));
 }
 
 /*
@@ -320,10 +326,7 @@ static void cut_growth(struct arena *a, char *end)
 	if (own == NULL || (uintptr_t)end <= (uintptr_t)chunk_start(own) ||
 	    (uintptr_t)end >= (uintptr_t)own->ptr)
 		return;
-	if (arena_zeroes(a))
-		harden_zero(end, (size_t)(own->ptr - end));
-	if (arena_watched(a))
-		hide_freed(a, chunk_start(own), end, own->ptr);
+	leave_free(a, chunk_start(own), end, own->ptr);
 	a->below.used -= (size_t)(own->ptr - end);
 	chunk_set_ptr(own, end, arena_seals(a));
 }
@@ -349,10 +352,7 @@ bool arena_rewind(struct arena *a, struct state to, const char *function)
 
 		if (a->chunk->touched < pos)
 			chunk_set_touched(a->chunk, pos, arena_seals(a));
-		if (arena_zeroes(a))
-			harden_zero(to.place.ptr, (size_t)(pos - to.place.ptr));
-		if (arena_watched(a))
-			hide_freed(a, chunk_start(a->chunk), to.place.ptr, pos);
+		leave_free(a, chunk_start(a->chunk), to.place.ptr, pos);
 		arena_set_pos(a, to.place.ptr);
 	}
 	if (HERD_DEEP_CHECKS)

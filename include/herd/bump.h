@@ -118,8 +118,11 @@ typedef struct bump bump_t;
  * the one before had.
  *
  * Not cleared: an old place that bump_realloc() or a builder moved away from, which stays allocated
- * until all is freed; what a member of a thread that died holds, until herd_recall() and a reset; what
- * the program wrote beyond its allocations; registers, the stack and swap.
+ * until all is freed; what an allocation gained after a mark within the rounding of its size to 8 bytes,
+ * which a reset clears and a rewind does not; what a member of a thread that died holds, until
+ * herd_recall() and a reset; what the program wrote beyond its allocations; registers, the stack and
+ * swap. Padding is cleared as well: an allocation at an alignment of gigabytes makes a reset touch as
+ * much.
  *
  * Cost: writing each byte that is freed; of a reset, all that was allocated.
  */
