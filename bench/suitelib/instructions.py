@@ -23,7 +23,7 @@ LENGTHS = {
     "w1": (1, 3, 60_000),
     "w1-table": (1, 3, 10_000),
     "w1-aligned": (1, 3, 60_000),
-    "w4": (10_000, 30_000, 1),
+    "w4": (10_000, 30_000, 2),  # each pair is done twice, the first time to warm up
 }
 
 # Where only some peers have a workload: theirs.

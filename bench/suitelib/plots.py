@@ -2,6 +2,7 @@
 """The pictures, by gnuplot: SVG that is readable on light and on dark ground."""
 
 import pathlib
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -119,6 +120,15 @@ def draw(script: str, path: pathlib.Path) -> None:
     # gnuplot reads a script to its end, and returns 0, whatever fails in it.
     if done.returncode != 0 or "line " in done.stderr:
         raise ValueError(f"{path.name}: gnuplot: {done.stderr.strip()}")
+    path.write_text(slim(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def slim(svg: str) -> str:
+    """A picture without blanks between its elements, and without what draws nothing: pictures are
+    kept in the repository."""
+    svg = re.sub(r">\s+<", "><", svg)
+    svg = re.sub(r"<filter.*?</filter>", "", svg)
+    return re.sub(r"<g [^>]*></g>", "", svg)
 
 
 def draw_all(results: Results, folder: pathlib.Path) -> dict[str, list[str]]:

@@ -135,7 +135,9 @@ def machine_section(results: Results) -> Iterator[str]:
     yield ""
     samples = results.data["samples"]
     counts = collections.Counter((s["workload"], s["peer"], s["threads"]) for s in samples)
-    yield (f"Medians of {min(counts.values())} samples, each a process of its own, all peers in "
+    least, most = min(counts.values()), max(counts.values())
+    number_of = f"{least}" if least == most else f"{least} to {most}"
+    yield (f"Medians of {number_of} samples, each a process of its own, all peers in "
            f"turns. During {sum(sample['disturbed'] for sample in samples)} of {len(samples)} "
            "samples other processes had a tenth of a processor or more. A ratio to herd above 1 "
            "means that herd is faster.")

@@ -51,8 +51,11 @@ class Results:
         return cls(json.loads(path.read_text(encoding="utf-8")))
 
     def write(self, path: pathlib.Path) -> None:
-        """For other programs, and for read()."""
-        path.write_text(json.dumps(self.data, indent=1) + "\n", encoding="utf-8")
+        """For other programs, and for read(); a line for each sample."""
+        others = {name: value for name, value in self.data.items() if name != "samples"}
+        lines = ",\n".join("  " + json.dumps(sample) for sample in self.data["samples"])
+        head = json.dumps(others, indent=1).removesuffix("\n}")
+        path.write_text(f'{head},\n "samples": [\n{lines}\n ]\n}}\n', encoding="utf-8")
 
     def workloads(self) -> list[str]:
         """All that were sampled, in order."""
