@@ -81,6 +81,17 @@ void arena_failed(const struct arena *a, const char *why, size_t size, const cha
 	errno = ENOMEM;
 }
 
+void arena_give_ready(struct arena *a)
+{
+	struct chunk *c = a->ready;
+
+	if (c == NULL)
+		return;
+	a->ready = NULL;
+	a->held -= c->size;
+	spare_return(a->spare, c, c, c->size);
+}
+
 static bool list_is_sound(const struct chunk *c, uint64_t after)
 {
 	for (; c != NULL; c = c->next) {

@@ -316,6 +316,8 @@ void arena_misused(const struct arena *a, const char *function) __attribute__((c
 bool arena_readable(const struct arena *a, const char *function);
 /* Report a failure to get `size` bytes: NO_MEMORY, or what the source did wrong. Sets errno. */
 void arena_failed(const struct arena *a, const char *why, size_t size, const char *function);
+/* Make the chunk that is ready spare. */
+void arena_give_ready(struct arena *a);
 /*
  * Whether the headers match their seals: of all chunks after `chunk`, and own ones after `clock`, and
  * of the next older of both; with 0 and 0, of all.
@@ -387,8 +389,6 @@ bool arena_rewind(struct arena *a, struct state to, const char *function);
 void arena_run_defers(struct arena *a, uint64_t clock);
 /* Give chunks that hold nothing back to the spare ones, for trimming. */
 void arena_strip(struct arena *a);
-/* The same of the one that is ready. */
-void arena_give_ready(struct arena *a);
 
 /* look.c */
 int arena_each_chunk(const struct arena *a,

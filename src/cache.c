@@ -27,7 +27,7 @@
 #include "sources.h"
 
 enum {
-	OUT_BITS = 28, /* 1 TiB of the smallest; 36 bits of pages are more than an address space */
+	OUT_BITS = 28, /* half: 512 GiB of the smallest; 36 bits of pages are more than there is */
 	GIVE_WAY_AT_MOST = 16, /* chunks that go back to the system to make room for one */
 };
 
@@ -86,17 +86,19 @@ static uint64_t in_state(size_t pages)
 	return (uint64_t)pages << OUT_BITS;
 }
 
-/* A chunk that was kept, or is new (no pages), goes out. False: there are as many as can be. */
+/*
+ * A chunk that was kept, or is new (no pages), goes out. False: there are as many as may be, which
+ * is half of what there is room for: so the addition can come first, and never overflows. To look
+ * first at a word that all threads write costs as much again.
+ */
 static bool state_go_out(herd_cache_t *c, size_t pages)
 {
-	uint64_t state = state_of(c);
+	const uint64_t change = 1 - in_state(pages);
 
-	do {
-		if ((state & OUT_MOST) == OUT_MOST)
-			return false;
-	} while (
-		!single_swap(&c->state, &state, state - in_state(pages) + 1, memory_order_relaxed));
-	return true;
+	if ((single_add64(&c->state, change, memory_order_relaxed) & OUT_MOST) < OUT_MOST / 2)
+		return true;
+	(void)single_add64(&c->state, -change, memory_order_relaxed);
+	return false;
 }
 
 /* A chunk is about to be kept, and still out. False: the limit forbids it. */
@@ -114,10 +116,7 @@ static bool state_keep(herd_cache_t *c, size_t pages)
 /* Pages are kept no more. */
 static void state_forget(herd_cache_t *c, size_t pages)
 {
-	uint64_t state = state_of(c);
-
-	while (!single_swap(&c->state, &state, state - in_state(pages), memory_order_relaxed))
-		continue;
+	(void)single_add64(&c->state, -in_state(pages), memory_order_relaxed);
 }
 
 /*
@@ -126,10 +125,7 @@ static void state_forget(herd_cache_t *c, size_t pages)
  */
 static void state_come_back(herd_cache_t *c)
 {
-	uint64_t state = state_of(c);
-
-	while (!single_swap(&c->state, &state, state - 1, memory_order_release))
-		continue;
+	(void)single_add64(&c->state, -(uint64_t)1, memory_order_release);
 }
 
 static void raise_peak(herd_cache_t *c, size_t mapped)

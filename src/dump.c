@@ -98,6 +98,20 @@ static void dump_spare(struct spare *s, FILE *stream)
 		chunks == 1 ? "" : "s");
 }
 
+/* How the herd's arenas are hardened, where they are. */
+static void dump_harden(size_t harden, FILE *stream)
+{
+	static const char names[][6] = {"guard", "check", "zero"}; /* of BUMP_HARDEN_... */
+	const char *before = ", hardened: ";
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		if ((harden >> i & 1) == 0)
+			continue;
+		fprintf(stream, "%s%s", before, names[i]);
+		before = ", ";
+	}
+}
+
 /* The lock is not part of what a caller sees of a herd: reading takes it, too. */
 int herd_dump(const herd_t *herd, FILE *stream)
 {
@@ -113,7 +127,9 @@ int herd_dump(const herd_t *herd, FILE *stream)
 	fprintf(stream, "herd: %zu member%s, %zu out; %s held, at most %s so far, ", stats.members,
 		stats.members == 1 ? "" : "s", stats.out, size_text(stats.reserved).text,
 		size_text(stats.peak).text);
-	fprintf(stream, "limit %s\n", stats.limit != 0 ? size_text(stats.limit).text : "none");
+	fprintf(stream, "limit %s", stats.limit != 0 ? size_text(stats.limit).text : "none");
+	dump_harden(h->bump.harden, stream);
+	fputc('\n', stream);
 	for (const struct member *m = members(herd); m != NULL; m = m->older)
 		dump_member(m, ++number, stream);
 	dump_spare(&h->spare, stream);

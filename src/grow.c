@@ -14,7 +14,6 @@
 #include "arena.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "check.h"
 #include "os.h"
@@ -173,6 +172,7 @@ static const char *alloc_own(struct arena *a, size_t size, size_t align, void **
 
 	char *start = chunk_start(c);
 
+	arena_end_reservation(a, arena_pos(a));
 	start += num_pad(start, align);
 	c->ptr = start + arena_footprint(a, size);
 	push(a, &a->own, &a->own_oldest, c);
@@ -275,5 +275,5 @@ void *bump_calloc(bump_t *bump, size_t n, size_t size)
 
 	void *result = arena_alloc(a, bytes, _Alignof(max_align_t), "bump_calloc");
 
-	return result != NULL ? memset(result, 0, bytes) : NULL;
+	return result != NULL ? san_zero(result, bytes) : NULL;
 }

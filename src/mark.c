@@ -384,17 +384,6 @@ int bump_rewind(bump_t *bump, bump_mark_t mark)
 	return 0;
 }
 
-void arena_give_ready(struct arena *a)
-{
-	struct chunk *c = a->ready;
-
-	if (c == NULL)
-		return;
-	a->ready = NULL;
-	a->held -= c->size;
-	spare_return(a->spare, c, c, c->size);
-}
-
 void arena_strip(struct arena *a)
 {
 	arena_end_reservation(a, arena_pos(a));

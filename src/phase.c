@@ -206,6 +206,18 @@ size_t herd_recall(herd_t *herd)
 
 void herd_set_limit(herd_t *herd, size_t limit)
 {
-	if (herd_callable(herd, "herd_set_limit"))
-		spare_set_limit(&herd->spare, limit);
+	if (!herd_callable(herd, "herd_set_limit"))
+		return;
+	spare_set_limit(&herd->spare, limit);
+	if (limit == 0)
+		return;
+	/* What a limit allows must not depend on what is ready in idle members. */
+	herd_lock(herd);
+	for (struct member *m = members(herd); m != NULL; m = m->older) {
+		if (!member_claim(m))
+			continue;
+		arena_give_ready(&m->arena);
+		(void)member_release(herd, m);
+	}
+	herd_unlock(herd);
 }

@@ -12,7 +12,6 @@
 #include "arena.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "check.h"
 #include "misuse.h"
@@ -68,6 +67,7 @@ static bool resize_newest(struct arena *a, char *ptr, size_t old_size, size_t ne
 
 	if (footprint > (size_t)(end - ptr))
 		return false;
+	arena_end_reservation(a, arena_pos(a));
 	if (own != NULL) {
 		chunk_set_ptr(own, ptr + footprint, arena_seals(a));
 		a->clock++;
@@ -84,7 +84,6 @@ static bool resize_newest(struct arena *a, char *ptr, size_t old_size, size_t ne
 
 bool arena_resize(struct arena *a, char *ptr, size_t old_size, size_t new_size)
 {
-	arena_end_reservation(a, arena_pos(a));
 	if (new_size < old_size && arena_zeroes(a))
 		harden_zero(ptr + new_size, old_size - new_size); /* what shrinks always can */
 	if (is_newest(a, ptr, old_size))
@@ -113,7 +112,7 @@ void *bump_realloc(bump_t *bump, void *ptr, size_t old_size, size_t new_size, si
 
 	void *moved = arena_alloc(a, new_size, align, "bump_realloc");
 
-	return moved != NULL ? memcpy(moved, ptr, num_min(old_size, new_size)) : NULL;
+	return moved != NULL ? san_copy(moved, ptr, num_min(old_size, new_size)) : NULL;
 }
 
 bool bump_extend(bump_t *bump, void *ptr, size_t old_size, size_t new_size)

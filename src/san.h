@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #if defined(__has_include)
 #if __has_include(<valgrind/memcheck.h>) && !defined(NVALGRIND)
@@ -107,6 +108,27 @@ static inline void san_defined(const void *p, size_t n)
 {
 	if (__msan_unpoison != NULL)
 		__msan_unpoison(p, n);
+}
+
+/*
+ * memcpy(3) and memset(3) of the program's memory. They are called, always: the sanitizers look there
+ * at what an uninstrumented library reads and writes, and see nothing of the string instruction that a
+ * compiler puts in their place when it optimises for size.
+ */
+static inline void *san_copy(void *to, const void *from, size_t n)
+{
+	void *(*copy)(void *, const void *, size_t) = memcpy;
+
+	__asm__("" : "+r"(copy)); /* the compiler does not know any more what it calls */
+	return copy(to, from, n);
+}
+
+static inline void *san_zero(void *p, size_t n)
+{
+	void *(*set)(void *, int, size_t) = memset;
+
+	__asm__("" : "+r"(set));
+	return set(p, 0, n);
 }
 
 /* Leak sanitizer: what only an arena's memory refers to is no leak. */

@@ -66,6 +66,18 @@ static inline bool single_swap(_Atomic uint64_t *word, uint64_t *expected, uint6
 	return true;
 }
 
+/* single_add() for a word of 64 bits. */
+static inline uint64_t single_add64(_Atomic uint64_t *word, uint64_t n, memory_order order)
+{
+	if (!single_threaded())
+		return atomic_fetch_add_explicit(word, n, order);
+
+	const uint64_t former = atomic_load_explicit(word, memory_order_relaxed);
+
+	atomic_store_explicit(word, former + n, memory_order_relaxed);
+	return former;
+}
+
 /* What is done under it starts no thread, and calls nobody who might; or else it is taken fully. */
 struct single_mutex {
 	pthread_mutex_t mutex;

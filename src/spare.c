@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where chunks come from and go to, and the budget of what is held from the source; see spare.h.
- * Which spare chunk serves best is in fit.c.
+ * Spare chunks, what is held from the source, and what goes back to it; see spare.h. How one is got
+ * is in obtain.c, and which one serves best in fit.c.
  */
 
 #include "spare.h"
 
 #include "check.h"
-#include "os.h"
 #include "probe.h"
 #include "san.h"
 #include "sources.h"
-
-const char NO_MEMORY[] = "out of memory";
-static const char SOURCE_EMPTY[] = "the source has no memory";
 
 void spare_lock(struct spare *s)
 {
@@ -45,50 +41,9 @@ void spare_unshare(struct spare *s)
 	pthread_mutex_destroy(&s->lock.mutex);
 }
 
-/*
- * A chunk that serves a second time has shown that its size is needed: have the rest of its pages
- * backed now, so that a phase that repeats never faults, whichever member gets which chunk.
- */
-static void prepare_reuse(struct chunk *c)
+size_t spare_release(struct spare *s, struct chunk *list)
 {
-	/* Outside, if it was a large request's own chunk: that has `at` there. */
-	if (c->touched < c->ptr || c->touched > c->end)
-		c->touched = c->ptr;
-	if (c->touched < c->end && c->size <= CHUNK_MAX && !san_watching()) {
-		os_touch(c->touched, c->end);
-		c->touched = c->end;
-	}
-	c->ptr = chunk_start(c);
-}
-
-/*
- * A caller's own source may be a cancellation point, but a thread that was cancelled there would
- * leave what it asked for, or gave back, unsettled for good. @return what the state was.
- */
-static int shield(const struct spare *s)
-{
-	int state = PTHREAD_CANCEL_ENABLE;
-
-	if (!s->known)
-		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	return state;
-}
-
-static void unshield(const struct spare *s, int state)
-{
-	if (!s->known)
-		pthread_setcancelstate(state, NULL);
-}
-
-/* What of a chunk is in front of its header. */
-static size_t front(const struct spare *s)
-{
-	return s->sealed ? HARDEN_SEAL : 0;
-}
-
-static size_t release_list(struct spare *s, struct chunk *list)
-{
-	const int state = shield(s);
+	const int state = spare_shield(s);
 	size_t bytes = 0;
 
 	while (list != NULL) {
@@ -97,32 +52,28 @@ static size_t release_list(struct spare *s, struct chunk *list)
 
 		list = c->next;
 		bytes += size;
-		char *const memory = (char *)c - front(s);
+		char *const memory = (char *)c - spare_front(s);
 
 		san_unroot(memory, size);
 		san_raw(memory, size);
 		PROBE2(chunk_release, memory, size);
 		s->source.release(s->source.ctx, memory, size);
 	}
-	unshield(s, state);
+	spare_unshield(s, state);
 	return bytes;
 }
 
 void spare_done(struct spare *s)
 {
-	size_t bytes = release_list(s, s->unsorted);
+	size_t bytes = spare_release(s, s->unsorted);
 
 	for (unsigned class = 0; class < SPARE_CLASSES && bytes != s->bytes; class ++)
-		bytes += release_list(s, s->sorted[class]);
+		bytes += spare_release(s, s->sorted[class]);
 	CHECK(s->reserved == bytes && s->bytes == bytes && s->pending == 0 && s->leaving == 0 &&
 	      !s->shared);
 }
 
-/*
- * With the lock held: the source has the bytes, so they are not held any more: INV-BUDGET. A fork in
- * the source may have forgotten that they were leaving, and counted what is held without them.
- */
-static void settle_leaving(struct spare *s, size_t bytes)
+void spare_settle_leaving(struct spare *s, size_t bytes)
 {
 	const size_t gone = num_min(bytes, s->leaving);
 
@@ -132,6 +83,8 @@ static void settle_leaving(struct spare *s, size_t bytes)
 
 bool spare_is_sound(struct spare *s)
 {
+	if (!s->sealed) /* so that ending a small herd takes no lock for nothing */
+		return true;
 	spare_lock(s);
 	const bool sound = fit_is_sound(s);
 
@@ -148,194 +101,11 @@ size_t spare_trim(struct spare *s, size_t keep)
 
 	s->leaving += bytes;
 	spare_unlock(s);
-	(void)release_list(s, list);
+	(void)spare_release(s, list);
 	spare_lock(s);
-	settle_leaving(s, bytes);
+	spare_settle_leaving(s, bytes);
 	spare_unlock(s);
 	return bytes;
-}
-
-/* Turn what was asked for into what is held: `given` bytes, or none. */
-static void settle(struct spare *s, size_t asked, size_t given)
-{
-	spare_lock(s);
-	s->pending = num_sub(s->pending, asked); /* a fork may have forgotten it */
-	s->reserved += given;
-	s->peak = num_max(s->peak, s->reserved);
-	spare_unlock(s);
-}
-
-static size_t room_in_budget(const struct spare *s)
-{
-	return num_sub(num_sub(spare_limit(s), s->reserved), s->pending);
-}
-
-/* By how much `more` bytes would exceed the limit: so much has to go first. */
-static size_t over_budget(const struct spare *s, size_t more)
-{
-	return num_sub(num_add(num_add(s->reserved, s->pending), more), spare_limit(s));
-}
-
-/*
- * With the lock held: charge the budget for a new chunk: what is wanted, what still fits, or what
- * fits once spare memory went back: that is in *list and *freed then. While it is under way it
- * still counts, for it is held: INV-BUDGET. @return the bytes charged, of which `freed` only once
- * settle_freed() was called; 0 where the limit forbids it, and then nothing was changed.
- */
-static size_t charge(struct spare *s, const struct spare_wish *wish, struct chunk **list,
-		     size_t *freed)
-{
-	const size_t unit = source_unit(&s->source);
-	const size_t need = num_up(wish->need, unit);
-	size_t size = num_down(num_min(num_up(wish->want, unit), wish->most), unit);
-
-	if (need > wish->most || need > PTRDIFF_MAX)
-		return 0;
-
-	const size_t over = over_budget(s, need);
-
-	if (over != 0 && over <= s->bytes) {
-		*list = fit_take_above(s, s->bytes - over, freed);
-		s->leaving += *freed;
-		size = *list != NULL ? need : 0;
-	} else {
-		size = num_min(size, num_down(room_in_budget(s), unit));
-	}
-	if (size < need)
-		return 0;
-	s->pending += num_sub(size, *freed);
-	return size;
-}
-
-/* Give back what made room for `size` bytes. */
-static void settle_freed(struct spare *s, struct chunk *list, size_t freed, size_t size)
-{
-	(void)release_list(s, list);
-	spare_lock(s);
-	settle_leaving(s, freed);
-	s->pending += num_min(size, freed);
-	spare_unlock(s);
-}
-
-/* Charge what a source gave more than it was asked for. False: a limit forbids it. */
-static bool charge_more(struct spare *s, size_t more)
-{
-	spare_lock(s);
-	const bool fits = more <= room_in_budget(s);
-
-	if (fits)
-		s->pending += more;
-	spare_unlock(s);
-	return fits;
-}
-
-/* What is wrong with what the source gave; NULL: nothing. */
-static const char *problem_of(const void *memory, size_t given, size_t asked)
-{
-	if (given < asked)
-		return "the source gave less memory than it was asked for";
-	if (num_pad(memory, CHUNK_ALIGN) != 0)
-		return "the source gave memory that is not aligned as it was asked for";
-	return NULL;
-}
-
-/* Ask the source for `asked` bytes, which were charged. */
-static const char *acquire(struct spare *s, const struct spare_wish *wish, size_t asked,
-			   struct chunk **chunk)
-{
-	size_t given = asked;
-	const int state = shield(s);
-	void *memory = s->source.acquire(s->source.ctx, &given, CHUNK_ALIGN);
-
-	unshield(s, state);
-	if (memory == NULL) {
-		settle(s, asked, 0);
-		return SOURCE_EMPTY;
-	}
-
-	const char *problem = problem_of(memory, given, asked);
-
-	if (problem == NULL && given > asked &&
-	    (given > wish->most || !charge_more(s, given - asked)))
-		problem = NO_MEMORY;
-	if (problem != NULL) {
-		const int again = shield(s);
-
-		s->source.release(s->source.ctx, memory, given);
-		unshield(s, again);
-		settle(s, asked, 0);
-		return problem;
-	}
-	settle(s, given, given);
-	PROBE2(chunk_acquire, memory, given);
-	*chunk = chunk_at((char *)memory + front(s), given - front(s));
-	(*chunk)->size = given;
-	san_root(memory, given);
-	san_no_access(chunk_hidden(*chunk), (size_t)((*chunk)->end - chunk_hidden(*chunk)));
-	return NULL;
-}
-
-/* Get a spare chunk. @return NULL; *chunk is, too: none serves; or what is broken. */
-static const char *take(struct spare *s, const struct spare_wish *wish, struct chunk **chunk)
-{
-	spare_lock(s);
-	*chunk = fit_take(s, wish);
-	const bool broken = s->broken;
-
-	spare_unlock(s);
-	if (broken)
-		return HEADER_BROKEN;
-	if (*chunk != NULL)
-		prepare_reuse(*chunk);
-	return NULL;
-}
-
-/* Get a new chunk. */
-static const char *obtain(struct spare *s, const struct spare_wish *wish, struct chunk **chunk)
-{
-	struct chunk *list = NULL;
-	size_t freed = 0;
-
-	spare_lock(s);
-	const size_t asked = charge(s, wish, &list, &freed);
-	const bool broken = s->broken;
-
-	spare_unlock(s);
-	if (asked == 0)
-		return broken ? HEADER_BROKEN : NO_MEMORY;
-	if (list != NULL)
-		settle_freed(s, list, freed, asked);
-	return acquire(s, wish, asked, chunk);
-}
-
-/* Out of line, so that getting a spare one stays short. */
-static __attribute__((noinline)) const char *
-obtain_new(struct spare *s, const struct spare_wish *wish, struct chunk **chunk)
-{
-	const char *problem = obtain(s, wish, chunk);
-
-	/*
-	 * It has not that much. What is spare does not serve, but given back it may; and where a
-	 * chunk of the doubling was asked for, one that just serves will do.
-	 */
-	const bool doubled = wish->want > wish->need && wish->want > CHUNK_FIRST;
-
-	if (problem == SOURCE_EMPTY && (spare_trim(s, 0) != 0 || doubled)) {
-		struct spare_wish less = *wish;
-
-		less.want = less.need;
-		problem = obtain(s, &less, chunk);
-	}
-	return problem == SOURCE_EMPTY ? NO_MEMORY : problem;
-}
-
-const char *spare_obtain(struct spare *s, const struct spare_wish *wish, struct chunk **chunk)
-{
-	const size_t need = num_add(wish->need, front(s));
-	const struct spare_wish whole = {need, num_max(wish->want, need), wish->most};
-	const char *problem = take(s, &whole, chunk);
-
-	return problem != NULL || *chunk != NULL ? problem : obtain_new(s, &whole, chunk);
 }
 
 void spare_return(struct spare *s, struct chunk *head, struct chunk *tail, size_t bytes)
@@ -355,7 +125,7 @@ void spare_return(struct spare *s, struct chunk *head, struct chunk *tail, size_
 bool spare_admit(struct spare *s, size_t bytes)
 {
 	spare_lock(s);
-	const size_t over = over_budget(s, bytes);
+	const size_t over = spare_excess(s, bytes);
 	const size_t spare = s->bytes;
 
 	spare_unlock(s);
@@ -365,7 +135,7 @@ bool spare_admit(struct spare *s, size_t bytes)
 		(void)spare_trim(s, spare - over);
 
 	spare_lock(s);
-	const bool fits = over_budget(s, bytes) == 0; /* others may have been faster */
+	const bool fits = spare_excess(s, bytes) == 0; /* others may have been faster */
 
 	if (fits) {
 		s->reserved += bytes;

@@ -74,8 +74,9 @@ void spare_unshare(struct spare *s);
 void spare_done(struct spare *s);
 
 /*
- * Get a chunk: a spare one, or a new one. @return NULL and *chunk; or NO_MEMORY; or what the
- * source, or who wrote to a header, did wrong. Takes and leaves the lock; calls the source without it.
+ * Get a chunk: a spare one, or a new one (obtain.c). @return NULL and *chunk; or NO_MEMORY; or what
+ * the source, or who wrote to a header, did wrong. Takes and leaves the lock; calls the source
+ * without it.
  */
 const char *spare_obtain(struct spare *s, const struct spare_wish *wish, struct chunk **chunk);
 
@@ -136,5 +137,53 @@ void spare_mend(struct spare *s, size_t held);
 
 /* Verify INV-SPARE by walking all lists. For tests. */
 void spare_check(struct spare *s);
+
+/* --- what spare.c and obtain.c share; the budget with the lock held --- */
+
+/* What the budget still allows to be asked for. */
+static inline size_t spare_room(const struct spare *s)
+{
+	return num_sub(num_sub(spare_limit(s), s->reserved), s->pending);
+}
+
+/* By how much `more` bytes would exceed the limit: so much has to go first. */
+static inline size_t spare_excess(const struct spare *s, size_t more)
+{
+	return num_sub(num_add(num_add(s->reserved, s->pending), more), spare_limit(s));
+}
+
+/*
+ * A caller's own source may be a cancellation point, but a thread that was cancelled there would
+ * leave what it asked for, or gave back, unsettled for good. @return what the state was.
+ */
+static inline int spare_shield(const struct spare *s)
+{
+	int state = PTHREAD_CANCEL_ENABLE;
+
+	if (!s->known)
+		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	return state;
+}
+
+static inline void spare_unshield(const struct spare *s, int state)
+{
+	if (!s->known)
+		pthread_setcancelstate(state, NULL);
+}
+
+/* What of a chunk is in front of its header. */
+static inline size_t spare_front(const struct spare *s)
+{
+	return s->sealed ? HARDEN_SEAL : 0;
+}
+
+/* Give a list to the source, without the lock. @return the bytes that it had. */
+size_t spare_release(struct spare *s, struct chunk *list);
+
+/*
+ * The source has the bytes, so they are not held any more: INV-BUDGET. A fork in the source may have
+ * forgotten that they were leaving, and counted what is held without them.
+ */
+void spare_settle_leaving(struct spare *s, size_t bytes);
 
 #endif

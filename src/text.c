@@ -34,7 +34,7 @@ void *bump_memdup(bump_t *bump, const void *src, size_t size, size_t align)
 
 	void *copy = arena_alloc(a, size, align, "bump_memdup");
 
-	return copy != NULL && size != 0 ? memcpy(copy, src, size) : copy;
+	return copy != NULL && size != 0 ? san_copy(copy, src, size) : copy;
 }
 
 static inline char *copy_text(bump_t *bump, const char *s, size_t n, const char *function)
@@ -44,7 +44,7 @@ static inline char *copy_text(bump_t *bump, const char *s, size_t n, const char 
 
 	if (copy == NULL)
 		return NULL;
-	memcpy(copy, s, n);
+	san_copy(copy, s, n);
 	copy[n] = '\0';
 	san_defined(copy + n, 1);
 	return copy;

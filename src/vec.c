@@ -8,10 +8,10 @@
 #include "array.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "arena.h"
 #include "misuse.h"
+#include "san.h"
 
 /* The out-of-line definitions of what the header inlines. */
 extern inline int bump_vec_room_(bump_t *bump, void *slot, void *data, size_t len, size_t *cap,
@@ -120,7 +120,7 @@ static size_t move(struct arena *a, char **data, size_t len, const struct wish *
 		return 0;
 	}
 	if (len != 0)
-		memcpy(moved, *data, len * wish->size);
+		san_copy(moved, *data, len * wish->size);
 	*data = (char *)moved;
 	return room;
 }
@@ -194,5 +194,5 @@ void *bump_vec_finish_(bump_t *bump, void *data, size_t len, size_t cap, size_t 
 void *bump_vec_popped_none_(void *zero, size_t size)
 {
 	misuse("bump_vec_pop", "the array has no element");
-	return memset(zero, 0, size);
+	return san_zero(zero, size);
 }

@@ -119,7 +119,8 @@ typedef struct bump bump_t;
  *
  * Not cleared: an old place that bump_realloc() or a builder moved away from, which stays allocated
  * until all is freed; what an allocation gained after a mark within the rounding of its size to 8 bytes,
- * which a reset clears and a rewind does not; what a member of a thread that died holds, until
+ * which a reset clears and a rewind does not; nor does it clear, below the mark, what was allocated where
+ * an older allocation shrank after the mark; what a member of a thread that died holds, until
  * herd_recall() and a reset; what the program wrote beyond its allocations; registers, the stack and
  * swap. Padding is cleared as well: an allocation at an alignment of gigabytes makes a reset touch as
  * much.
@@ -422,7 +423,8 @@ HERD_API bool bump_free_last(bump_t *bump, void *ptr, size_t size);
 /**
  * Get write access to at least `size` bytes at the arena's tail, for data whose size is known
  * only when it has been written. Nothing is allocated until bump_commit(); any other call that
- * allocates, frees or resets ends the reservation.
+ * allocates, frees, resizes or resets ends the reservation. One that fails changes nothing, and leaves
+ * it valid.
  *
  * @code
  * size_t room;
@@ -465,8 +467,9 @@ HERD_API bump_mark_t bump_mark(const bump_t *bump);
  * Free all that was allocated after the mark, running what was deferred after it, newest first.
  * Chunks gained since are kept for reuse; the mark itself stays valid.
  *
- * A mark that lies above the present position because an older allocation shrank: nothing to do.
- * What grew in place after the mark loses that growth.
+ * A mark that lies above the present position because an older allocation shrank: nothing to do. What
+ * was allocated in the place that such shrinking freed, below the mark, stays until an outer mark is
+ * rewound, or all is freed. What grew in place after the mark loses that growth.
  *
  * @return 0; EINVAL where it is misuse: a mark of another arena, of an earlier checkout or of a
  *         time before a reset; or an inner mark after its outer one was rewound, which is told as

@@ -245,7 +245,9 @@ HERD_API int herd_adopt(herd_t *herd, bump_t *bump);
 
 /**
  * Change the limit of the whole herd; 0: none. One below what is held keeps what is held and
- * refuses more. MT-Safe.
+ * refuses more. What idle members keep ready after a rewind is collected, so that it takes no room
+ * from others. Waits for a reset or a walk under way; misuse in a deferred function, or a walk, of
+ * this herd. MT-Safe. Cost: one step a member, unless the limit is 0.
  */
 HERD_API void herd_set_limit(herd_t *herd, size_t limit);
 
@@ -299,10 +301,10 @@ HERD_API int herd_each_chunk(herd_t *herd,
 HERD_API bool herd_owns(const herd_t *herd, const void *ptr);
 
 /**
- * Print a herd for people: its budget; a line a member: its state, how often it was checked out,
- * bytes used and held; a bar for each chunk that shows how full it is. Members that are out show as
- * at their checkout. MT-Safe. Cost: one step a chunk; other
- * cold operations wait until it is written. @return 0, or EIO where stream fails.
+ * Print a herd for people: its budget, and how it is hardened where it is; a line a member: its
+ * state, how often it was checked out, bytes used and held; a bar for each chunk that shows how full
+ * it is. Members that are out show as at their checkout. MT-Safe. Cost: one step a chunk; other cold
+ * operations wait until it is written. @return 0, or EIO where stream fails.
  */
 HERD_API int herd_dump(const herd_t *herd, FILE *stream);
 

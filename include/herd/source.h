@@ -43,9 +43,9 @@ typedef struct herd_source_s {
 	/**
 	 * Give *size bytes (never 0), aligned to `align` (a power of two, at most 64). It may
 	 * raise *size to what it really gives; where a limit forbids the raise, the memory is
-	 * released at once and the request fails. NULL: there is none. Where a larger chunk was
-	 * asked for than the request needs, it is asked once more, for less; then the request fails
-	 * with ENOMEM. Giving less than asked, or misaligned memory, is misuse: it is reported, the
+	 * released at once and the request fails. NULL: there is none. Where more than a page was
+	 * asked for, and more than the request needs, it is asked once more, for less; then the
+	 * request fails with ENOMEM. Giving less than asked, or misaligned memory, is misuse: it is reported, the
 	 * memory is released, and the request fails with EINVAL.
 	 */
 	void *(*acquire)(void *ctx, size_t *size, size_t align);

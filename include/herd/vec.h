@@ -98,7 +98,8 @@ extern "C" {
 
 /**
  * Append a copy of the n elements at `items`, a `const T *` that may point into the array itself.
- * It may be NULL where n is 0; then nothing happens.
+ * It may be NULL where n is 0; then nothing happens. A compound literal with commas stands in
+ * parentheses, as in every macro: bump_vec_append(&v, ((int[]){1, 2, 3}), 3).
  *
  * @return 0, ENOMEM, EINVAL.
  */

@@ -114,6 +114,37 @@ static void a_herd_without_members_has_its_budget_and_its_spare_memory(void **st
 	pool_end(&pool);
 }
 
+static void how_a_herd_is_hardened_is_told(void **state)
+{
+	(void)state;
+	static const struct {
+		size_t harden;
+		const char *text;
+	} cases[] = {
+		{BUMP_HARDEN_GUARD, " limit none, hardened: guard"},
+		{BUMP_HARDEN_CHECK, " limit none, hardened: check"},
+		{BUMP_HARDEN_ZERO, " limit none, hardened: zero"},
+		{BUMP_HARDEN_GUARD | BUMP_HARDEN_ZERO, " limit none, hardened: guard, zero"},
+		{BUMP_HARDEN_ALL, " limit none, hardened: guard, check, zero"},
+		{0, " limit none"},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		herd_t *const herd = herd_new(&(herd_config_t){.bump.harden = cases[i].harden});
+		const char *end;
+		size_t length = 0;
+
+		assert_non_null(herd);
+		dump(herd);
+		end = line("herd:", 0, &length);
+		assert_non_null(end);
+		assert_true(length > strlen(cases[i].text));
+		end += length - strlen(cases[i].text);
+		assert_memory_equal(end, cases[i].text, strlen(cases[i].text));
+		assert_int_equal(herd_destroy(herd), 0);
+	}
+}
+
 static void the_figures_are_those_of_herd_stats(void **state)
 {
 	(void)state;
@@ -459,6 +490,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_herd_without_members_has_its_budget_and_its_spare_memory),
+		cmocka_unit_test(how_a_herd_is_hardened_is_told),
 		cmocka_unit_test(the_figures_are_those_of_herd_stats),
 		cmocka_unit_test(each_chunk_has_a_bar),
 		cmocka_unit_test(a_member_s_line_sums_up_its_chunks),

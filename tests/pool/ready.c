@@ -202,6 +202,24 @@ static void under_a_limit_set_later_too(void **state)
 	pool_end(&pool);
 }
 
+static void what_idle_members_have_ready_goes_when_it_is_set(void **state)
+{
+	(void)state;
+	struct pool pool;
+
+	pool_start(&pool);
+	bump_t *const bump = pool_get(pool.herd);
+	bump_t *const other = pool_get(pool.herd);
+
+	in_a_scope(bump, 1000);
+	herd_put(pool.herd, bump);
+	herd_set_limit(pool.herd, PAGE);
+	pool_alloc(other, PAGE - 2 * HEADER, 5);
+	herd_put(pool.herd, other);
+	pool_agrees(&pool);
+	pool_end(&pool);
+}
+
 static void all_of_a_members_limit_can_be_used_after_it(void **state)
 {
 	(void)state;
@@ -343,6 +361,7 @@ int main(void)
 		cmocka_unit_test(what_it_does_not_serve_makes_it_spare),
 		cmocka_unit_test(under_a_limit_of_the_herd_it_goes_to_who_needs_it),
 		cmocka_unit_test(under_a_limit_set_later_too),
+		cmocka_unit_test(what_idle_members_have_ready_goes_when_it_is_set),
 		cmocka_unit_test(all_of_a_members_limit_can_be_used_after_it),
 		cmocka_unit_test(a_trim_gives_it_back),
 		cmocka_unit_test(a_reset_makes_it_common_property),
