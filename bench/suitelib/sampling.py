@@ -23,11 +23,11 @@ SCALING = ("w2", "w4", "w5")
 
 # Where it is close, herd and whoever it is measured by are sampled more often. On a virtual machine what
 # the host takes back and gives again disturbs one sample of fresh memory (w3, w6) in four or five;
-# loops of a nanosecond (w1, w2) have two speeds, and so has what two threads do (p1, p4, w5), for
+# loops of a nanosecond (w1, w2) have two speeds, and so has what two threads do (p1, p4, w5, w8), for
 # their processors share more at one time than at another. Nothing that a process can see tells
 # which, and of five samples the median is then an accident.
-CLOSE = ("p1", "p4", "w1", "w2", "w3", "w5", "w6")
-RIVALS = ("bumpalo", "mimalloc")
+CLOSE = ("p1", "p4", "w1", "w2", "w3", "w5", "w6", "w8")
+RIVALS = ("bumpalo", "mimalloc", "mi_heap")
 CLOSE_TURNS = 3
 
 # In seconds. A peer that takes longer for a sample gets no further one: it is many times slower than
