@@ -12,8 +12,8 @@
 
 #include <herd/cache.h>
 
-#include "chunk.h"
-#include "san.h"
+#include "chunk/chunk.h"
+#include "base/san.h"
 
 static bump_t *make(size_t harden)
 {

@@ -9,8 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "harden.h"
-#include "os.h"
+#include "chunk/checksum.h"
+#include "source/os.h"
 
 typedef void *map_fn(void *at, size_t size, int protection, int flags, int fd, off_t offset);
 map_fn __real_mmap, __wrap_mmap, __real_mmap64, __wrap_mmap64;

@@ -14,8 +14,8 @@
 
 #include <herd/source.h>
 
-#include "os.h"
-#include "region.h"
+#include "source/os.h"
+#include "source/region.h"
 
 typedef void *map_fn(void *at, size_t size, int protection, int flags, int fd, off_t offset);
 map_fn __real_mmap, __wrap_mmap, __real_mmap64, __wrap_mmap64;

@@ -8,7 +8,7 @@
 #include <herd/str.h>
 #include <herd/vec.h>
 
-#include "san.h"
+#include "base/san.h"
 
 /* A source that knows what it gave, and looks at what comes back. */
 enum { SECRET = 0xC3, RUN = 8, BLOCKS = 64 };

@@ -4,7 +4,7 @@
 #include "fuzz.h"
 
 #ifdef FUZZ_DEEP
-#include "arena.h"
+#include "arena/arena.h"
 #endif
 
 /* --- what the handlers note --- */

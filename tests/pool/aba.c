@@ -9,8 +9,8 @@
 
 #include <stdatomic.h>
 
-#include "san.h"
-#include "single.h"
+#include "base/san.h"
+#include "base/thread.h"
 
 /* Called once, after the next look at an entry's `next`. */
 static void (*overtake)(void);
@@ -41,7 +41,7 @@ static uint32_t load32(const _Atomic uint32_t *p, memory_order order)
 #ifndef HERD_PORTABLE_STACK
 #define HERD_PORTABLE_STACK 1
 #endif
-#include "stack.h"
+#include "base/stack.h"
 
 enum { FIRST, SECOND, THIRD, LINKS };
 

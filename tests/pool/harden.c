@@ -11,8 +11,8 @@
 
 #include <herd/cache.h>
 
-#include "chunk.h"
-#include "san.h"
+#include "chunk/chunk.h"
+#include "base/san.h"
 
 /* --- the configuration --- */
 

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "arena.h"
+#include "arena/arena.h"
 
 /* Runs fn in a child; it returns 0, or the number of the step that went wrong. */
 static void in_a_child(int (*fn)(struct pool *pool, bump_t *bump), struct pool *pool, bump_t *bump)

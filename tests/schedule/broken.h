@@ -47,7 +47,7 @@ static inline bool broken_swap_2(void *target, void *expected, void *value, void
 }
 #endif
 
-#include "pool.h"
+#include "pool/pool.h"
 
 #include <errno.h>
 

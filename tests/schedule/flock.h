@@ -8,7 +8,7 @@
  */
 
 #include "explore.h"
-#include "pool.h"
+#include "pool/pool.h"
 
 enum { HERDS = 2 };
 

@@ -20,7 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "pool.h"
+#include "pool/pool.h"
 #include "schedule.h"
 #include "yield.h"
 

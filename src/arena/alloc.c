@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Allocation behind the fast path, and growth. The fast path is inlined from herd/bump.h; what
+ * stands here is reached when a chunk is full, for unusual arguments, and while an arena is
+ * closed.
+ *
+ * Growth: chunks double up to a maximum; for the system's memory see HUGE_AFTER. A request larger
+ * than the next chunk gets a chunk of its own, beside the current one, so that one huge request
+ * inflates nothing that follows. But a program that keeps asking for 5,000 or 100,000 bytes must
+ * not call the system for each of them: such requests do double the chunks, once the arena holds as
+ * much as they ask for, or four times that above OWN_ABOVE.
+ */
+
+#include "arena/arena.h"
+
+#include <errno.h>
+
+#include "base/check.h"
+#include "source/os.h"
+#include "base/san.h"
+#include "source/source.h"
+
+#define OWN_ABOVE ((size_t)64 << 10)
+
+/*
+ * Where the system's memory comes in huge pages, the chunk after one of this size is such a page:
+ * an arena that has filled half a MiB would meet a page fault for each 4 KiB of the next two
+ * chunks, and one for all of this.
+ */
+#define HUGE_AFTER ((size_t)256 << 10)
+
+/* The out-of-line definitions of what the header inlines. */
+extern inline void *bump_alloc(bump_t *bump, size_t size);
+extern inline void *bump_alloc_aligned(bump_t *bump, size_t size, size_t align);
+extern inline void *bump_alloc_array(bump_t *bump, size_t n, size_t size, size_t align);
+extern inline void *bump_alloc_flex(bump_t *bump, size_t least, size_t base, size_t n, size_t size,
+				    size_t align);
+
+_Static_assert(sizeof(struct chunk) % CHUNK_UNIT == 0,
+	       "the first byte after a header is aligned for any type");
+_Static_assert(_Alignof(max_align_t) <= CHUNK_UNIT, "... really any");
+_Static_assert(SAN_RED_ZONE % 8 == 0, "INV-UNIT");
+
+/* --- chunks --- */
+
+static void sums_add(struct sums *sums, const struct chunk *c)
+{
+	sums->used += chunk_used(c);
+	sums->capacity += chunk_capacity(c);
+	sums->chunks++;
+}
+
+/* Put a new chunk in front of a list. */
+static void push(struct arena *a, struct chunk **list, struct chunk **oldest, struct chunk *c)
+{
+	c->serial = ++a->clock;
+	c->next = *list;
+	*list = c;
+	if (*oldest == NULL)
+		*oldest = c;
+	a->held += c->size;
+	a->peak = num_max(a->peak, a->held);
+}
+
+static void push_current(struct arena *a, struct chunk *c)
+{
+	struct chunk *list = a->chunk;
+
+	arena_end_reservation(a, arena_pos(a));
+	arena_save(a);
+	if (list != NULL)
+		sums_add(&a->below, list);
+	push(a, &list, &a->oldest, c);
+	if (arena_seals(a))
+		harden_seal(c);
+	arena_resume(a, c);
+}
+
+static size_t room_under_limit(const struct arena *a)
+{
+	return num_sub(a->limit, a->held);
+}
+
+/*
+ * The size that the next chunk should have to serve a request that needs `need`; 0: it gets a
+ * chunk of its own.
+ */
+static size_t grown_for(const struct arena *a, size_t need)
+{
+	if (need <= a->grow)
+		return a->grow;
+	if (need <= a->max && need <= (need <= OWN_ABOVE ? a->held : a->held / 4))
+		return num_min(num_up_to_power_of_2(need), a->max);
+	return 0;
+}
+
+/* The size of the chunk after one of `size`. */
+static size_t next_size(const struct arena *a, size_t size)
+{
+	if (size >= HUGE_AFTER && size < OS_HUGE && a->max >= OS_HUGE &&
+	    source_has_huge_pages(&a->spare->source))
+		return OS_HUGE;
+	return num_min(num_mul(size, 2), a->max);
+}
+
+/*
+ * Get a new current chunk for a request that needs `need`; one of the size `grown` if that can
+ * be had.
+ */
+static const char *grow(struct arena *a, size_t need, size_t grown)
+{
+	const struct spare_wish wish = {need, num_max(need, grown), room_under_limit(a)};
+	struct chunk *c;
+	const char *problem = spare_obtain(a->spare, &wish, &c);
+
+	if (problem != NULL) {
+		a->grow =
+			num_min(a->grow, a->first); /* there may be less: ask for less next time */
+		return problem;
+	}
+	push_current(a, c);
+	if (c->size >= grown)
+		a->grow = next_size(a, grown);
+	return NULL;
+}
+
+/*
+ * Make the chunk that is ready the current one; false: there is none, or it does not serve, and
+ * then it is spare, as what a limit allows must not depend on it. Chunks double from its size on,
+ * for those that the arena grew to before went back.
+ */
+static bool use_ready(struct arena *a, size_t need)
+{
+	struct chunk *c = a->ready;
+
+	if (c == NULL)
+		return false;
+	if (c->size < need) {
+		arena_give_ready(a);
+		return false;
+	}
+	a->ready = NULL;
+	a->held -= c->size;
+	if (c->touched < c->ptr)
+		c->touched = c->ptr;
+	c->ptr = chunk_start(c);
+	push_current(a, c);
+	a->grow = num_min(a->grow, num_max(a->first, next_size(a, num_up_to_power_of_2(c->size))));
+	return true;
+}
+
+const char *arena_make_room(struct arena *a, size_t size, size_t align)
+{
+	const size_t need = chunk_size_for(arena_footprint(a, size), num_max(align, a->min_align));
+
+	return use_ready(a, need) ? NULL : grow(a, need, a->grow);
+}
+
+/*
+ * A chunk of its own for one large request, which is the newest allocation until the position
+ * moves.
+ */
+static const char *alloc_own(struct arena *a, size_t size, size_t align, void **result)
+{
+	const size_t need = chunk_size_for(arena_footprint(a, size), align);
+	const struct spare_wish wish = {need, need, room_under_limit(a)};
+	struct chunk *c;
+	const char *problem = spare_obtain(a->spare, &wish, &c);
+
+	if (problem != NULL)
+		return problem;
+
+	char *start = chunk_start(c);
+
+	arena_end_reservation(a, arena_pos(a));
+	start += num_pad(start, align);
+	c->ptr = start + arena_footprint(a, size);
+	push(a, &a->own, &a->own_oldest, c);
+	sums_add(&a->below, c);
+	c->at = arena_pos(a);
+	if (arena_seals(a))
+		harden_seal(c);
+	if (arena_watched(a))
+		san_fresh(start, num_max(size, 1));
+	*result = start;
+	return NULL;
+}
+
+void *arena_alloc_here(struct arena *a, size_t size, size_t align)
+{
+	char *const pos = arena_pos(a);
+	const size_t pad = num_pad(pos, align);
+	const size_t room = (size_t)(a->end - pos);
+	const size_t footprint = arena_footprint(a, size);
+
+	if (num_add(pad, footprint) > room)
+		return NULL;
+	arena_end_reservation(a, pos);
+	arena_set_pos(a, pos + pad + footprint);
+	if (arena_watched(a)) {
+		/* A reservation that ends here left all accessible. */
+		if (a->reservation.start != NULL)
+			san_no_access(pos, room);
+		a->reservation.start = NULL;
+		san_fresh(pos + pad, num_max(size, 1));
+	}
+	return pos + pad;
+}
+
+const char *arena_try_alloc(struct arena *a, size_t size, size_t align, void **result)
+{
+	const char *problem;
+
+	align = num_max(align, a->min_align);
+	*result = arena_alloc_here(a, size, align);
+	if (*result != NULL)
+		return NULL;
+
+	const size_t need = chunk_size_for(arena_footprint(a, size), align);
+
+	if (use_ready(a, need)) {
+		*result = arena_alloc_here(a, size, align);
+		return NULL;
+	}
+
+	const size_t grown = grown_for(a, need);
+
+	if (grown == 0) {
+		problem = alloc_own(a, size, align, result);
+	} else {
+		problem = grow(a, need, grown);
+		if (problem == NULL)
+			*result = arena_alloc_here(a, size, align);
+	}
+	CHECK(problem != NULL || (*result != NULL && num_pad(*result, align) == 0));
+	if (HERD_DEEP_CHECKS)
+		arena_check(a);
+	return problem;
+}
+
+void *arena_alloc(struct arena *a, size_t size, size_t align, const char *function)
+{
+	void *result;
+
+	if (!num_is_power_of_2(align)) {
+		errno = EINVAL;
+		return NULL;
+	}
+
+	const char *problem = arena_try_alloc(a, size, align, &result);
+
+	if (problem != NULL) {
+		arena_failed(a, problem, size, function);
+		return NULL;
+	}
+	return result;
+}
+
+void *bump_alloc_slow(bump_t *bump, size_t size, size_t align)
+{
+	struct arena *a = arena_of(bump);
+	/* Only bump_alloc() asks for this alignment of its own accord. */
+	const char *function = align == _Alignof(max_align_t) ? "bump_alloc" : "bump_alloc_aligned";
+
+	return arena_usable(a, function) ? arena_alloc(a, size, align, function) : NULL;
+}
+
+void *bump_calloc(bump_t *bump, size_t n, size_t size)
+{
+	struct arena *a = arena_of(bump);
+	const size_t bytes = num_mul(n, size);
+
+	if (!arena_usable(a, "bump_calloc"))
+		return NULL;
+
+	void *result = arena_alloc(a, bytes, _Alignof(max_align_t), "bump_calloc");
+
+	return result != NULL ? san_zero(result, bytes) : NULL;
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What all files of an arena stand on: how it is set up, who may use it, how a failure is
+ * reported, which chunk is current, and the check of its invariants.
+ */
+
+#include "arena/arena.h"
+
+#include <errno.h>
+
+#include "base/check.h"
+#include "base/id.h"
+#include "base/misuse.h"
+#include "base/san.h"
+
+_Static_assert(offsetof(struct arena, head) == 0, "a bump_t * is an arena's address");
+
+bool arena_config_ok(const bump_config_t *config)
+{
+	size_t reserved = 0;
+
+	for (size_t i = 0; i < sizeof config->reserved_ / sizeof config->reserved_[0]; i++)
+		reserved |= config->reserved_[i];
+	if (reserved != 0 || (config->min_align != 0 && !num_is_power_of_2(config->min_align)))
+		return false;
+	if (config->source != NULL &&
+	    (config->source->acquire == NULL || config->source->release == NULL))
+		return false;
+	if (!harden_is_ok(config))
+		return false;
+	return config->limit == 0 || config->first_chunk <= config->limit;
+}
+
+void arena_init(struct arena *a, const bump_config_t *config, struct spare *spare, const void *herd)
+{
+	a->spare = spare;
+	a->flags = (unsigned)config->harden << HARDEN_SHIFT;
+	if (arena_seals(a))
+		harden_prepare();
+	a->limit = herd != NULL && config->limit != 0 ? config->limit : SIZE_MAX;
+	a->max = num_max(config->max_chunk != 0 ? config->max_chunk : CHUNK_MAX, CHUNK_ALIGN);
+	a->min_align = num_max(config->min_align, 1);
+	a->id = id_next();
+	a->on_oom = config->on_oom;
+	a->on_oom_ctx = config->on_oom_ctx;
+	a->herd = herd;
+	a->first = num_min(CHUNK_FIRST, a->max);
+	if (config->first_chunk != 0)
+		a->first = num_max(a->first, chunk_size_for(config->first_chunk, CHUNK_UNIT));
+	a->grow = a->first;
+	a->head.ptr = a->head.end = a->end = arena_nowhere(a);
+	if (a->min_align > 8)
+		arena_close(a, CLOSED_ALIGN);
+	if (san_watching()) {
+		a->red_zone = SAN_RED_ZONE;
+		arena_close(a, CLOSED_WATCHED);
+	}
+	san_defined(a, sizeof *a); /* the inlined path reads the head */
+}
+
+void arena_misused(const struct arena *a, const char *function)
+{
+	misuse(function, (a->flags & CLOSED_DEFERS) != 0
+				 ? "called from a deferred function of this arena"
+				 : "the arena was put back: it belongs to nobody now");
+}
+
+bool arena_readable(const struct arena *a, const char *function)
+{
+	return (a->flags & CLOSED_DEFERS) != 0 || arena_usable(a, function);
+}
+
+void arena_failed(const struct arena *a, const char *why, size_t size, const char *function)
+{
+	if (why != NO_MEMORY) {
+		misuse(function, why);
+		return;
+	}
+	if (a->on_oom != NULL)
+		a->on_oom(a->on_oom_ctx, size);
+	errno = ENOMEM;
+}
+
+void arena_give_ready(struct arena *a)
+{
+	struct chunk *c = a->ready;
+
+	if (c == NULL)
+		return;
+	a->ready = NULL;
+	a->held -= c->size;
+	spare_return(a->spare, c, c, c->size);
+}
+
+static bool list_is_sound(const struct chunk *c, uint64_t after)
+{
+	for (; c != NULL; c = c->next) {
+		if (!harden_is_sound(c))
+			return false;
+		if (c->serial <= after)
+			break;
+	}
+	return true;
+}
+
+bool arena_is_sound(const struct arena *a, uint64_t chunk, uint64_t clock)
+{
+	return !arena_seals(a) || (list_is_sound(a->chunk, chunk) && list_is_sound(a->own, clock));
+}
+
+bool arena_expect_sound(const struct arena *a, uint64_t chunk, uint64_t clock, const char *function)
+{
+	if (HERD_LIKELY(arena_is_sound(a, chunk, clock)))
+		return true;
+	misuse(function, HEADER_BROKEN);
+	return false;
+}
+
+/* In the child of a fork(2): a header and its seal may have been about to change. */
+static void seal_list(const struct arena *a, struct chunk *list)
+{
+	for (struct chunk *c = list; arena_seals(a) && c != NULL; c = c->next)
+		harden_seal(c);
+}
+
+static struct chunk *sum_list(struct arena *a, struct chunk *list)
+{
+	struct chunk *oldest = NULL;
+
+	for (struct chunk *c = list; c != NULL; c = c->next) {
+		if (c != a->home) {
+			a->held += c->size;
+			oldest = c;
+		}
+		if (c == a->chunk)
+			continue;
+		a->below.used += chunk_used(c);
+		a->below.capacity += chunk_capacity(c);
+		a->below.chunks++;
+	}
+	return oldest;
+}
+
+void arena_mend(struct arena *a)
+{
+	struct chunk *c = a->chunk;
+	char *const pos = arena_pos(a);
+
+	a->held = 0;
+	a->below = (struct sums){0};
+	a->oldest = sum_list(a, a->chunk);
+	a->own_oldest = sum_list(a, a->own);
+	if (a->chunk != NULL)
+		a->ready = NULL; /* on its way from one to the other: INV-READY */
+	if (a->ready != NULL)
+		a->held += a->ready->size;
+	a->peak = num_max(a->peak, a->held);
+	/* Else the chunk is about to be the current one, and what it says is right already. */
+	if (c != NULL && pos >= chunk_start(c) && pos <= c->end)
+		c->ptr = pos;
+	seal_list(a, a->chunk);
+	seal_list(a, a->own);
+	arena_resume(a, c);
+	if (a->reservation.clock == a->clock)
+		a->reservation.clock++; /* this thread's own arena may have one */
+	a->clock++;
+}
+
+/* One list: its order, its bounds, its sums. */
+static void check_list(const struct arena *a, const struct chunk *list, const struct chunk *oldest,
+		       size_t *held, struct sums *sums)
+{
+	uint64_t serial = a->clock + 1;
+	const struct chunk *last = NULL;
+
+	for (const struct chunk *c = list; c != NULL; c = c->next) {
+		const char *pos = c == a->chunk ? arena_pos(a) : c->ptr;
+
+		CHECK(c->serial < serial);
+		CHECK(num_pad(c->end, CHUNK_UNIT) == 0 && num_pad(pos, 8) == 0);
+		CHECK(pos >= chunk_start(c) && pos <= c->end);
+		CHECK(!arena_seals(a) || harden_is_sound(c));
+		serial = c->serial;
+		sums->used += (size_t)(pos - chunk_start(c));
+		sums->capacity += chunk_capacity(c);
+		sums->chunks++;
+		if (c == a->home)
+			continue;
+		*held += c->size;
+		last = c;
+	}
+	CHECK(last == oldest);
+}
+
+void arena_check(const struct arena *a)
+{
+	const struct sums known = arena_sums(a);
+	struct sums sums = {0};
+	size_t held = 0;
+
+	check_list(a, a->chunk, a->oldest, &held, &sums);
+	check_list(a, a->own, a->own_oldest, &held, &sums);
+	CHECK(a->ready == NULL || a->chunk == NULL);
+	held += a->ready != NULL ? a->ready->size : 0;
+	CHECK(held == a->held && a->held <= a->peak);
+	CHECK(sums.used == known.used && sums.capacity == known.capacity &&
+	      sums.chunks == known.chunks);
+	CHECK(a->head.ptr <= a->end);
+	CHECK(a->head.end == ((a->flags & CLOSED_ANY) != 0 ? a->head.ptr : a->end));
+	for (const struct defer *d = a->defers; d != NULL && d->next != NULL; d = d->next)
+		CHECK(d->serial > d->next->serial);
+}

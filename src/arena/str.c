@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* The string builder: an array of chars (vec.c), with one more for the NUL. */
+
+#include <herd/str.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+
+#include "arena/arena.h"
+#include "base/san.h"
+#include "arena/array.h"
+
+/* The out-of-line definitions of what the header inlines. */
+extern inline void bump_str_init(bump_str_t *s, bump_t *bump);
+extern inline int bump_str_reserve(bump_str_t *s, size_t n);
+extern inline int bump_str_append_(bump_str_t *s, const void *bytes, size_t n,
+				   const char *function);
+extern inline int bump_str_append(bump_str_t *s, const void *bytes, size_t n);
+extern inline int bump_str_puts(bump_str_t *s, const char *cstr);
+extern inline int bump_str_putc(bump_str_t *s, int c);
+
+/* The bytes that the string has, the NUL's included. */
+static size_t room_of(const bump_str_t *s)
+{
+	return s->data != NULL ? s->cap + 1 : 0;
+}
+
+int bump_str_grow_(bump_str_t *s, size_t n, const char *function)
+{
+	const bump_vec_room_t room =
+		vec_grow(s->bump, s->data, s->len, room_of(s), num_add(n, 1), 1, 1, function);
+
+	if (room.data == NULL)
+		return (int)room.cap;
+	s->data = room.data;
+	s->cap = room.cap - 1;
+	return 0;
+}
+
+/*
+ * Where text may be printed that is to follow the string, and how much of it. That is more than the
+ * string's own room where it is the newest allocation, or has no memory yet: then all that the
+ * chunk has left is free. Unless what is free must not be written to.
+ */
+static char *tail(const bump_str_t *s, size_t *room)
+{
+	const struct arena *a = arena_of(s->bump);
+	char *const pos = arena_pos(a);
+	char *start;
+
+	if (s->data == NULL) {
+		const size_t pad = num_pad(pos, a->min_align);
+
+		*room = arena_free_is_clean(a) ? 0 : num_sub((size_t)(a->end - pos), pad);
+		start = *room != 0 ? pos + pad : NULL;
+	} else {
+		start = s->data + s->len;
+		*room = s->cap - s->len + 1;
+		if (!arena_free_is_clean(a) && s->data + arena_footprint(a, s->cap + 1) == pos)
+			*room = (size_t)(a->end - start);
+	}
+	*room = num_min(*room, INT_MAX);
+	return *room != 0 ? start : NULL;
+}
+
+static HERD_PRINTF(3, 0) int print(bump_str_t *s, const char *function, const char *format,
+				   va_list args)
+{
+	size_t room;
+	va_list again;
+
+	if (!arena_usable(arena_of(s->bump), function))
+		return EINVAL;
+
+	char *const start = tail(s, &room);
+
+	va_copy(again, args);
+	const int n = vsnprintf(start, room, format, args);
+	int error = n < 0 ? errno : 0;
+
+	if (n >= 0 && (size_t)n > s->cap - s->len)
+		error = bump_str_grow_(s, (size_t)n, function);
+	if (n > 0 && error == 0) {
+		if ((size_t)n >= room || s->data + s->len != start)
+			(void)vsnprintf(s->data + s->len, (size_t)n + 1, format, again);
+		s->len += (size_t)n;
+	}
+	va_end(again);
+	return error;
+}
+
+int bump_str_vprintf(bump_str_t *s, const char *format, va_list args)
+{
+	return print(s, "bump_str_vprintf", format, args);
+}
+
+int bump_str_printf(bump_str_t *s, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	const int error = print(s, "bump_str_printf", format, args);
+
+	va_end(args);
+	return error;
+}
+
+char *bump_str_finish(bump_str_t *s, size_t *length)
+{
+	char *const text =
+		vec_finish(s->bump, s->data, s->len + 1, room_of(s), 1, 1, "bump_str_finish");
+
+	if (text == NULL)
+		return NULL;
+	text[s->len] = '\0';
+	san_defined(text + s->len, 1);
+	if (length != NULL) {
+		*length = s->len;
+		san_defined(length, sizeof *length);
+	}
+	bump_str_init(s, s->bump);
+	return text;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* Copies and text in an arena. */
+
+#include "arena/arena.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/san.h"
+
+/*
+ * `n` bytes, and a byte for the NUL. Inlined as bump_alloc_aligned() is: while the arena is open,
+ * what is smaller than the room fits (INV-UNIT), and while it is closed there is none (INV-HEAD).
+ */
+static inline char *alloc_text(struct arena *a, size_t n, const char *function)
+{
+	char *const pos = a->head.ptr;
+
+	if (HERD_LIKELY(n < (size_t)(a->head.end - pos))) {
+		a->head.ptr = pos + (n | 7) + 1;
+		return pos;
+	}
+	return arena_alloc(a, num_add(n, 1), 1, function);
+}
+
+void *bump_memdup(bump_t *bump, const void *src, size_t size, size_t align)
+{
+	struct arena *a = arena_of(bump);
+
+	if (!arena_usable(a, "bump_memdup"))
+		return NULL;
+
+	void *copy = arena_alloc(a, size, align, "bump_memdup");
+
+	return copy != NULL && size != 0 ? san_copy(copy, src, size) : copy;
+}
+
+static inline char *copy_text(bump_t *bump, const char *s, size_t n, const char *function)
+{
+	struct arena *a = arena_of(bump);
+	char *copy = alloc_text(a, n, function);
+
+	if (copy == NULL)
+		return NULL;
+	san_copy(copy, s, n);
+	copy[n] = '\0';
+	san_defined(copy + n, 1);
+	return copy;
+}
+
+char *bump_strdup(bump_t *bump, const char *s)
+{
+	if (!arena_usable(arena_of(bump), "bump_strdup"))
+		return NULL;
+	return copy_text(bump, s, strlen(s), "bump_strdup");
+}
+
+char *bump_strndup(bump_t *bump, const char *s, size_t n)
+{
+	if (!arena_usable(arena_of(bump), "bump_strndup"))
+		return NULL;
+	return copy_text(bump, s, strnlen(s, n), "bump_strndup");
+}
+
+/*
+ * Most texts fit behind the position: they are printed there and need no second pass. Where
+ * what is free must not be written to, the text is measured first.
+ */
+static HERD_PRINTF(3, 0) char *print(bump_t *bump, const char *function, const char *format,
+				     va_list args)
+{
+	struct arena *a = arena_of(bump);
+	va_list again;
+
+	if (!arena_usable(a, function))
+		return NULL;
+
+	char *const pos = arena_pos(a);
+	const size_t pad = num_pad(pos, a->min_align);
+	const size_t left = arena_free_is_clean(a) ? 0 : num_sub((size_t)(a->end - pos), pad);
+	const size_t room = num_min(left, INT_MAX);
+
+	va_copy(again, args);
+	const int n = vsnprintf(room != 0 ? pos + pad : NULL, room, format, args);
+
+	char *text = n >= 0 ? alloc_text(a, (size_t)n, function) : NULL;
+
+	if (text != NULL && (size_t)n >= room)
+		(void)vsnprintf(text, (size_t)n + 1, format, again);
+	va_end(again);
+	return text;
+}
+
+char *bump_vasprintf(bump_t *bump, const char *format, va_list args)
+{
+	return print(bump, "bump_vasprintf", format, args);
+}
+
+char *bump_asprintf(bump_t *bump, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	char *text = print(bump, "bump_asprintf", format, args);
+
+	va_end(args);
+	return text;
+}

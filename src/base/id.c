@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Identities; see id.h. Each thread takes a block of numbers at a time, so that threads which make
+ * many herds do not meet at one counter.
+ */
+
+#include "base/id.h"
+
+#include <stdatomic.h>
+
+/* Odd, so that the first numbers of blocks spread over tables whose size is a power of two. */
+enum { BLOCK = 63 };
+
+/* The numbers that a thread has left of its block. */
+struct ids {
+	uint64_t next, end;
+};
+
+static uint64_t take(struct ids *mine, _Atomic uint64_t *last)
+{
+	if (mine->next == mine->end) {
+		/* Relaxed: only uniqueness counts, and an atomic addition has that in any order. */
+		mine->next = atomic_fetch_add_explicit(last, BLOCK, memory_order_relaxed) + 1;
+		mine->end = mine->next + BLOCK;
+	}
+	return mine->next++;
+}
+
+uint64_t id_next_herd(void)
+{
+	static _Atomic uint64_t last;
+	static _Thread_local struct ids mine __attribute__((tls_model("initial-exec")));
+
+	return take(&mine, &last);
+}
+
+uint64_t id_next(void)
+{
+	static _Atomic uint64_t last;
+	static _Thread_local struct ids mine __attribute__((tls_model("initial-exec")));
+
+	return take(&mine, &last);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The handler of misuse, and the version: what belongs to the process and to no arena.
+ */
+
+#include "base/misuse.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TEXT_(x) #x
+#define TEXT(x) TEXT_(x)
+
+/*
+ * One write(2), so that lines of several threads do not mix, and no stdio lock that the caller
+ * might hold.
+ */
+static void report_and_abort(const char *function, const char *problem)
+{
+	char line[256];
+	int length = snprintf(line, sizeof line, "herd: %s: %s\n", function, problem);
+
+	if (length > 0) {
+		const size_t n = (size_t)length < sizeof line ? (size_t)length : sizeof line - 1;
+
+		line[n - 1] = '\n';
+		if (write(STDERR_FILENO, line, n) < 0)
+			abort();
+	}
+	abort();
+}
+
+/*
+ * Sequentially consistent on both sides: it is cold, and a handler's own data should be seen by
+ * whoever calls it.
+ */
+static _Atomic(herd_misuse_fn *) handler = report_and_abort;
+
+herd_misuse_fn *herd_on_misuse(herd_misuse_fn *new_handler)
+{
+	return atomic_exchange(&handler, new_handler != NULL ? new_handler : report_and_abort);
+}
+
+void misuse(const char *function, const char *problem)
+{
+	atomic_load (&handler)(function, problem);
+	errno = EINVAL;
+}
+
+const char *herd_version(void)
+{
+	return TEXT(HERD_VERSION_MAJOR) "." TEXT(HERD_VERSION_MINOR) "." TEXT(HERD_VERSION_PATCH);
+}

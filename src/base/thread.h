@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HERD_BASE_THREAD_H
+#define HERD_BASE_THREAD_H
+
+/*
+ * Counters and mutexes for what is done seldom enough to ask first whether there is more than one
+ * thread: as long as there is not, they cost no locked instruction. The answer can't become "more
+ * than one" between the question and the end of what it is asked for, because only this thread
+ * could start another, and does not.
+ */
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__has_include)
+#if __has_include(<sys/single_threaded.h>)
+#include <sys/single_threaded.h>
+#define SINGLE_KNOWN 1
+#endif
+#endif
+
+static inline bool single_threaded(void)
+{
+#ifdef SINGLE_KNOWN
+	return __libc_single_threaded != 0;
+#else
+	return false;
+#endif
+}
+
+/* Add to a counter (modulo 2^N: so subtract, too); @return what it was. */
+static inline size_t single_add(_Atomic size_t *counter, size_t n, memory_order order)
+{
+	if (!single_threaded())
+		return atomic_fetch_add_explicit(counter, n, order);
+
+	const size_t former = atomic_load_explicit(counter, memory_order_relaxed);
+
+	atomic_store_explicit(counter, former + n, memory_order_relaxed);
+	return former;
+}
+
+/* Exchange a pointer; @return what it was. */
+static inline void *single_exchange(_Atomic(void *) *pointer, void *value, memory_order order)
+{
+	if (!single_threaded())
+		return atomic_exchange_explicit(pointer, value, order);
+
+	void *former = atomic_load_explicit(pointer, memory_order_relaxed);
+
+	atomic_store_explicit(pointer, value, memory_order_relaxed);
+	return former;
+}
+
+/* Compare and swap; false: it is *expected no more, and *expected is what it is. */
+static inline bool single_swap(_Atomic uint64_t *word, uint64_t *expected, uint64_t value,
+			       memory_order order)
+{
+	if (!single_threaded())
+		return atomic_compare_exchange_weak_explicit(word, expected, value, order,
+							     memory_order_relaxed);
+	atomic_store_explicit(word, value, memory_order_relaxed);
+	return true;
+}
+
+/* single_add() for a word of 64 bits. */
+static inline uint64_t single_add64(_Atomic uint64_t *word, uint64_t n, memory_order order)
+{
+	if (!single_threaded())
+		return atomic_fetch_add_explicit(word, n, order);
+
+	const uint64_t former = atomic_load_explicit(word, memory_order_relaxed);
+
+	atomic_store_explicit(word, former + n, memory_order_relaxed);
+	return former;
+}
+
+/* What is done under it starts no thread, and calls nobody who might; or else it is taken fully. */
+struct single_mutex {
+	pthread_mutex_t mutex;
+	bool held; /* whether the mutex is; belongs to whoever has it */
+};
+
+#define SINGLE_MUTEX_INITIALIZER                                                                   \
+	{                                                                                          \
+		PTHREAD_MUTEX_INITIALIZER, false                                                   \
+	}
+
+static inline void single_lock_fully(struct single_mutex *m)
+{
+	pthread_mutex_lock(&m->mutex);
+	m->held = true;
+}
+
+static inline void single_lock(struct single_mutex *m)
+{
+	if (!single_threaded())
+		single_lock_fully(m);
+}
+
+static inline void single_unlock(struct single_mutex *m)
+{
+	if (m->held) {
+		m->held = false;
+		pthread_mutex_unlock(&m->mutex);
+	}
+}
+
+#endif

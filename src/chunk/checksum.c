@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* Seals on the headers of chunks, and the clearing of memory; see harden.h. */
+
+#include "chunk/checksum.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/san.h"
+#include "source/source.h"
+
+const char HEADER_BROKEN[] = "the header of a chunk was overwritten";
+
+struct seal {
+	uint64_t sum;
+	uint64_t unused;
+};
+
+_Static_assert(sizeof(struct seal) == HARDEN_SEAL, "a header behind a seal is aligned");
+
+/* --- the configuration --- */
+
+bool harden_is_ok(const bump_config_t *config)
+{
+	if ((config->harden & ~BUMP_HARDEN_ALL) != 0)
+		return false;
+	return (config->harden & BUMP_HARDEN_GUARD) == 0 || config->source == NULL ||
+	       source_is_os(config->source);
+}
+
+/* --- seals --- */
+
+static uint64_t secret; /* written once, before whoever reads it was made */
+
+/* Without the system's help: what can't be told beforehand, where addresses are random. */
+static uint64_t poor_secret(void)
+{
+	struct timespec now = {0};
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)(uintptr_t)&now ^ (uint64_t)now.tv_nsec << 20 ^
+	       (uint64_t)(uintptr_t)&secret << 32 ^ (uint64_t)getpid() << 48;
+}
+
+static void make_secret(void)
+{
+	if (getentropy(&secret, sizeof secret) != 0)
+		secret = poor_secret();
+	san_publish(&secret);
+}
+
+void harden_prepare(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, make_secret);
+	san_observe(&secret);
+}
+
+static struct seal *seal_of(const struct chunk *c)
+{
+	return (struct seal *)(uintptr_t)c - 1;
+}
+
+/*
+ * A member's part of the seal. Every step can be undone, so two values of a member never have the
+ * same term: a header in which one member is wrong is always found, others but for one in 2^64.
+ */
+static uint64_t term(const struct chunk *c, enum harden_member member, uint64_t value)
+{
+	uint64_t x = value ^ secret;
+
+	x ^= x >> 32;
+	x *= UINT64_C(0x9E3779B97F4A7C15);
+	x ^= (uint64_t)(uintptr_t)c ^ (uint64_t)member << 56;
+	x ^= x >> 29;
+	x *= UINT64_C(0xD6E8FEB86659FD93);
+	return x ^ x >> 32;
+}
+
+static uint64_t sum_of(const struct chunk *c)
+{
+	return term(c, SEAL_NEXT, (uintptr_t)c->next) ^ term(c, SEAL_END, (uintptr_t)c->end) ^
+	       term(c, SEAL_PTR, (uintptr_t)c->ptr) ^ term(c, SEAL_TOUCHED, (uintptr_t)c->touched) ^
+	       term(c, SEAL_SIZE, c->size) ^ term(c, SEAL_SERIAL, c->serial);
+}
+
+void harden_seal(struct chunk *c)
+{
+	seal_of(c)->sum = sum_of(c);
+}
+
+bool harden_is_sound(const struct chunk *c)
+{
+	return seal_of(c)->sum == sum_of(c);
+}
+
+void harden_replace(struct chunk *c, enum harden_member member, uint64_t former, uint64_t now)
+{
+	seal_of(c)->sum ^= term(c, member, former) ^ term(c, member, now);
+}
+
+/* --- clearing --- */
+
+void harden_zero(void *p, size_t n)
+{
+	if (san_watching())
+		san_raw(p, n); /* red zones */
+	explicit_bzero(p, n);  /* which no compiler leaves out */
+	if (san_watching())
+		san_no_access(p, n);
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Spare chunks, what is held from the source, and what goes back to it; see spare.h. How one is got
+ * is in obtain.c, and which one serves best in fit.c.
+ */
+
+#include "chunk/spare.h"
+
+#include "base/check.h"
+#include "base/probe.h"
+#include "base/san.h"
+#include "source/source.h"
+
+void spare_lock(struct spare *s)
+{
+	if (s->shared)
+		single_lock(&s->lock);
+}
+
+void spare_unlock(struct spare *s)
+{
+	if (s->shared)
+		single_unlock(&s->lock);
+}
+
+void spare_init(struct spare *s, const bump_config_t *config, size_t limit, bool shared)
+{
+	const herd_source_t *source = config->source != NULL ? config->source : &herd_source_os;
+
+	s->source = (config->harden & BUMP_HARDEN_GUARD) != 0 ? source_guarded : *source;
+	s->sealed = (config->harden & BUMP_HARDEN_CHECK) != 0;
+	atomic_init(&s->limit, limit != 0 ? limit : SIZE_MAX);
+	s->lock = (struct single_mutex)SINGLE_MUTEX_INITIALIZER;
+	s->shared = shared;
+	s->known = source_is_known(source);
+}
+
+void spare_unshare(struct spare *s)
+{
+	s->shared = false;
+	pthread_mutex_destroy(&s->lock.mutex);
+}
+
+size_t spare_release(struct spare *s, struct chunk *list)
+{
+	const int state = spare_shield(s);
+	size_t bytes = 0;
+
+	while (list != NULL) {
+		struct chunk *c = list;
+		const size_t size = c->size;
+
+		list = c->next;
+		bytes += size;
+		char *const memory = (char *)c - spare_front(s);
+
+		san_unroot(memory, size);
+		san_raw(memory, size);
+		PROBE2(chunk_release, memory, size);
+		s->source.release(s->source.ctx, memory, size);
+	}
+	spare_unshield(s, state);
+	return bytes;
+}
+
+void spare_done(struct spare *s)
+{
+	size_t bytes = spare_release(s, s->unsorted);
+
+	for (unsigned class = 0; class < SPARE_CLASSES && bytes != s->bytes; class ++)
+		bytes += spare_release(s, s->sorted[class]);
+	CHECK(s->reserved == bytes && s->bytes == bytes && s->pending == 0 && s->leaving == 0 &&
+	      !s->shared);
+}
+
+void spare_settle_leaving(struct spare *s, size_t bytes)
+{
+	const size_t gone = num_min(bytes, s->leaving);
+
+	s->leaving -= gone;
+	s->reserved -= gone;
+}
+
+bool spare_is_sound(struct spare *s)
+{
+	if (!s->sealed) /* so that ending a small herd takes no lock for nothing */
+		return true;
+	spare_lock(s);
+	const bool sound = fit_is_sound(s);
+
+	spare_unlock(s);
+	return sound;
+}
+
+size_t spare_trim(struct spare *s, size_t keep)
+{
+	size_t bytes;
+
+	spare_lock(s);
+	struct chunk *list = fit_take_above(s, keep, &bytes);
+
+	s->leaving += bytes;
+	spare_unlock(s);
+	(void)spare_release(s, list);
+	spare_lock(s);
+	spare_settle_leaving(s, bytes);
+	spare_unlock(s);
+	return bytes;
+}
+
+void spare_return(struct spare *s, struct chunk *head, struct chunk *tail, size_t bytes)
+{
+	if (head == NULL)
+		return;
+	spare_lock(s);
+	chunk_set_next(tail, s->unsorted, s->sealed);
+	s->unsorted = head;
+	s->bytes += bytes;
+	CHECK(s->bytes <= s->reserved);
+	spare_unlock(s);
+	if (HERD_DEEP_CHECKS)
+		spare_check(s);
+}
+
+bool spare_admit(struct spare *s, size_t bytes)
+{
+	spare_lock(s);
+	const size_t over = spare_excess(s, bytes);
+	const size_t spare = s->bytes;
+
+	spare_unlock(s);
+	if (over > spare)
+		return false;
+	if (over != 0)
+		(void)spare_trim(s, spare - over);
+
+	spare_lock(s);
+	const bool fits = spare_excess(s, bytes) == 0; /* others may have been faster */
+
+	if (fits) {
+		s->reserved += bytes;
+		s->peak = num_max(s->peak, s->reserved);
+	}
+	spare_unlock(s);
+	return fits;
+}
+
+void spare_dismiss(struct spare *s, size_t bytes)
+{
+	spare_lock(s);
+	s->reserved -= bytes;
+	spare_unlock(s);
+}
+
+static void move_list(struct spare *to, struct chunk *list)
+{
+	struct chunk *tail = NULL;
+	size_t bytes = 0;
+
+	for (struct chunk *c = list; c != NULL; c = c->next) {
+		tail = c;
+		bytes += c->size;
+	}
+	spare_return(to, list, tail, bytes);
+}
+
+void spare_move(struct spare *to, struct spare *from)
+{
+	move_list(to, from->unsorted);
+	from->unsorted = NULL;
+	for (unsigned class = 0; class < SPARE_CLASSES; class ++) {
+		move_list(to, from->sorted[class]);
+		from->sorted[class] = NULL;
+	}
+	from->bytes = 0;
+}
+
+struct spare_figures spare_figures(struct spare *s)
+{
+	spare_lock(s);
+	const size_t limit = spare_limit(s);
+	const struct spare_figures figures = {.limit = limit != SIZE_MAX ? limit : 0,
+					      .reserved = s->reserved,
+					      .peak = s->peak,
+					      .bytes = s->bytes};
+
+	spare_unlock(s);
+	return figures;
+}
+
+void spare_set_limit(struct spare *s, size_t limit)
+{
+	spare_lock(s);
+	atomic_store_explicit(&s->limit, limit != 0 ? limit : SIZE_MAX, memory_order_relaxed);
+	spare_unlock(s);
+}
+
+static size_t list_bytes(const struct chunk *list)
+{
+	size_t bytes = 0;
+
+	for (const struct chunk *c = list; c != NULL; c = c->next)
+		bytes += c->size;
+	return bytes;
+}
+
+void spare_mend(struct spare *s, size_t held)
+{
+	s->pending = 0;
+	s->leaving = 0;
+	s->bytes = 0;
+	if (fit_is_sound(s)) {
+		s->bytes = list_bytes(s->unsorted);
+		for (unsigned class = 0; class < SPARE_CLASSES; class ++)
+			s->bytes += list_bytes(s->sorted[class]);
+	} /* else nobody gets a spare chunk any more */
+	s->reserved = held + s->bytes;
+}
+
+void spare_check(struct spare *s)
+{
+	size_t bytes = 0;
+
+	spare_lock(s);
+	for (const struct chunk *c = s->unsorted; c != NULL; c = c->next)
+		bytes += c->size;
+	for (unsigned class = 0; class < SPARE_CLASSES; class ++) {
+		for (const struct chunk *c = s->sorted[class]; c != NULL; c = c->next) {
+			bytes += c->size;
+		}
+	}
+	CHECK(bytes == s->bytes && bytes <= s->reserved);
+	spare_unlock(s);
+}

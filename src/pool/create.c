@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A herd's life: how it and its members are made and freed, and how all members are had at once.
+ * Checking out is in herd.c.
+ */
+
+#include "pool/pool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/id.h"
+#include "base/misuse.h"
+#include "base/probe.h"
+#include "base/san.h"
+#include "source/source.h"
+
+bool herd_callable(const herd_t *herd, const char *function)
+{
+	const struct calling *c = arena_calling;
+
+	while (c != NULL && c->owner != herd)
+		c = c->outer;
+	if (HERD_LIKELY(c == NULL))
+		return true;
+	misuse(function, "called from a deferred function, or a walk, of this herd");
+	return false;
+}
+
+void herd_failed(const herd_t *herd, const char *problem, size_t size, const char *function)
+{
+	arena_failed(
+		&(struct arena){.on_oom = herd->bump.on_oom, .on_oom_ctx = herd->bump.on_oom_ctx},
+		problem, size, function);
+}
+
+/* --- members --- */
+
+struct member *herd_make(herd_t *herd, size_t first_chunk, const char **problem)
+{
+	void *block;
+	struct member *m = heap_new(sizeof *m, &block);
+
+	*problem = NO_MEMORY;
+	if (m == NULL)
+		return NULL;
+	m->block = block;
+	arena_init(&m->arena, &herd->bump, &herd->spare, herd);
+	*problem = NULL;
+	if (first_chunk != 0)
+		*problem = arena_make_room(&m->arena, first_chunk, 1);
+	if (*problem != NULL)
+		goto fail;
+	if (!stack_enlist(&herd->table, &m->link)) {
+		*problem = NO_MEMORY;
+		arena_clear(&m->arena);
+		goto fail;
+	}
+	m->arena.clock++; /* so that the first parking shows all */
+	member_park(m);
+	san_atomic(&m->view, sizeof m->view);
+	san_atomic(&m->link, sizeof *m - offsetof(struct member, link));
+	san_atomic(&m->arena.era, sizeof m->arena.era);
+	san_atomic(&m->arena.resets, sizeof m->arena.resets);
+	atomic_init(&m->state, OFF_BUSY);
+	atomic_init(&m->local, 0);
+	return m;
+
+fail:
+	free(block);
+	return NULL;
+}
+
+void herd_unmake(herd_t *herd, struct member *m)
+{
+	stack_delist(&herd->table, &m->link);
+	arena_clear(&m->arena);
+	free(m->block);
+}
+
+void herd_list(herd_t *herd, struct member *m)
+{
+	m->listed = true;
+	m->older = members(herd);
+	/* Release: pairs with the acquire in members(). */
+	san_publish(&herd->newest);
+	atomic_store_explicit(&herd->newest, m, memory_order_release);
+	PROBE2(member, herd, &m->arena.head);
+}
+
+/* --- all at once --- */
+
+void herd_lock_briefly(herd_t *herd)
+{
+	fork_gate_enter();
+	single_lock(&herd->cold);
+}
+
+void herd_lock(herd_t *herd)
+{
+	fork_gate_enter();
+	fork_gate_shield();
+	single_lock_fully(&herd->cold);
+}
+
+void herd_unlock(herd_t *herd)
+{
+	single_unlock(&herd->cold);
+	fork_gate_leave();
+}
+
+/* Let go of the members from the newest to, and without, `end`. */
+static void release_until(herd_t *herd, const struct member *end)
+{
+	for (struct member *m = members(herd); m != end; m = m->older)
+		(void)member_release(herd, m);
+}
+
+bool herd_claim_all(herd_t *herd)
+{
+	for (struct member *m = members(herd); m != NULL; m = m->older) {
+		if (!member_claim(m)) {
+			release_until(herd, m);
+			return false;
+		}
+	}
+	return true;
+}
+
+void herd_release_all(herd_t *herd)
+{
+	release_until(herd, NULL);
+}
+
+int herd_seize(herd_t *herd, const char *function)
+{
+	if (!herd_callable(herd, function))
+		return EINVAL;
+	herd_lock(herd);
+	if (herd_claim_all(herd))
+		return 0;
+	herd_unlock(herd);
+	return EBUSY;
+}
+
+void herd_let_go(herd_t *herd)
+{
+	herd_release_all(herd);
+	herd_unlock(herd);
+}
+
+bool herd_is_sound(const herd_t *herd)
+{
+	if ((herd->bump.harden & BUMP_HARDEN_CHECK) == 0)
+		return true;
+	for (const struct member *m = members(herd); m != NULL; m = m->older) {
+		if (!arena_is_sound(&m->arena, 0, 0))
+			return false;
+	}
+	return true;
+}
+
+bool herd_run_defers(herd_t *herd, bool spare_too)
+{
+	bool ran = false;
+
+	if (!herd_is_sound(herd) || (spare_too && !spare_is_sound(&herd->spare)))
+		return false;
+	for (struct member *m = members(herd); m != NULL; m = m->older) {
+		ran = ran || m->arena.defers != NULL;
+		arena_run_defers(&m->arena, 0);
+	}
+	return !ran || (herd_is_sound(herd) && (!spare_too || spare_is_sound(&herd->spare)));
+}
+
+void herd_check(herd_t *herd)
+{
+	size_t held = 0;
+
+	spare_check(&herd->spare);
+	for (struct member *m = members(herd); m != NULL; m = m->older) {
+		CHECK(!member_is_free(m) && (m->arena.flags & CLOSED_PARKED) != 0);
+		arena_check(&m->arena);
+		held += m->arena.held;
+	}
+	const struct spare_figures figures = spare_figures(&herd->spare);
+
+	CHECK(held + figures.bytes ==
+	      figures.reserved); /* nobody is out, so nobody asks the source */
+}
+
+/* --- life --- */
+
+static bool config_ok(const herd_config_t *config)
+{
+	size_t reserved = 0;
+
+	for (size_t i = 0; i < sizeof config->reserved_ / sizeof config->reserved_[0]; i++)
+		reserved |= config->reserved_[i];
+	return reserved == 0 && arena_config_ok(&config->bump) &&
+	       (config->limit == 0 || config->bump.first_chunk <= config->limit);
+}
+
+herd_t *herd_new(const herd_config_t *config)
+{
+	static const herd_config_t defaults;
+
+	if (config == NULL)
+		config = &defaults;
+	if (!config_ok(config)) {
+		errno = EINVAL;
+		return NULL;
+	}
+
+	void *block;
+	herd_t *herd = heap_new(sizeof *herd, &block);
+
+	if (herd == NULL) {
+		if (config->bump.on_oom != NULL)
+			config->bump.on_oom(config->bump.on_oom_ctx, sizeof *herd);
+		errno = ENOMEM;
+		return NULL;
+	}
+	herd->block = block;
+	herd->id = id_next_herd();
+	herd->bump = config->bump;
+	herd->keep = config->keep != 0 ? config->keep : SIZE_MAX;
+	herd->cold = (struct single_mutex)SINGLE_MUTEX_INITIALIZER;
+	stack_init(&herd->stack, &herd->table);
+	san_atomic(&herd->stack, sizeof herd->stack);
+	san_atomic(&herd->newest, sizeof herd->newest);
+	spare_init(&herd->spare, &config->bump, config->limit, true);
+	herd->bump.source = NULL; /* it was copied, and may be gone when we return */
+	fork_enlist(herd);
+	PROBE1(new, herd);
+	return herd;
+}
+
+/* Whether destroying it calls no function of the caller's. */
+static bool is_quiet(const herd_t *herd)
+{
+	for (const struct member *m = members(herd); m != NULL; m = m->older) {
+		if (m->arena.defers != NULL)
+			return false;
+	}
+	return source_is_known(&herd->spare.source);
+}
+
+int herd_destroy(herd_t *herd)
+{
+	if (herd == NULL)
+		return 0;
+	if (!herd_callable(herd, "herd_destroy"))
+		return EINVAL;
+	/* Under the lock: a get that finds all members claimed must not make another. */
+	herd_lock_briefly(herd);
+	const bool all = herd_claim_all(herd);
+
+	single_unlock(&herd->cold); /* from here on there is no other call */
+	if (!all) {
+		fork_gate_leave();
+		return EBUSY;
+	}
+	if (!is_quiet(herd))
+		fork_gate_shield();
+	if (!herd_run_defers(herd, true)) {
+		herd_release_all(herd);
+		fork_gate_leave();
+		misuse("herd_destroy", HEADER_BROKEN);
+		return EINVAL;
+	}
+	fork_delist(herd); /* from here on no other thread, nor a fork, looks at it */
+	spare_unshare(&herd->spare);
+	for (struct member *m = members(herd), *older; m != NULL; m = older) {
+		older = m->older;
+		arena_clear(&m->arena);
+		free(m->block);
+	}
+	spare_done(&herd->spare);
+	PROBE1(destroy, herd);
+	stack_table_done(&herd->table);
+	pthread_mutex_destroy(&herd->cold.mutex);
+	free(herd->block);
+	fork_gate_leave();
+	return 0;
+}

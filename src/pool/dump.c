@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A herd as people read it: its budget, a line a member, a bar a chunk. Members that are out
+ * show as at their checkout.
+ */
+
+#include "pool/pool.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+enum { BAR = 40 };
+
+/* A size in the unit that people would use. */
+struct size_text {
+	char text[32];
+};
+
+static struct size_text size_text(size_t size)
+{
+	static const char units[][4] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+	struct size_text result;
+	double value = (double)size;
+	size_t unit = 0;
+
+	for (; value >= 1024 && unit + 1 < sizeof units / sizeof units[0]; unit++)
+		value /= 1024;
+	(void)snprintf(result.text, sizeof result.text, unit == 0 ? "%.0f %s" : "%.1f %s", value,
+		       units[unit]);
+	return result;
+}
+
+struct totals {
+	FILE *stream; /* NULL: only add up */
+	size_t used, held, chunks;
+};
+
+static int dump_chunk(void *ctx, const void *start, size_t used, size_t capacity)
+{
+	struct totals *totals = (struct totals *)ctx;
+	char bar[BAR + 1];
+
+	totals->used += used;
+	totals->held += ((const struct chunk *)start - 1)->size; /* behind its header */
+	totals->chunks++;
+	if (totals->stream == NULL)
+		return 0;
+
+	/* At least one mark where anything is used, and all of them only where everything is. */
+	const double share = (double)used / (double)capacity;
+	const size_t marks = used == 0		? 0
+			     : used == capacity ? BAR
+						: 1 + (size_t)(share * (BAR - 1));
+
+	for (size_t i = 0; i < BAR; i++)
+		bar[i] = i < marks ? '#' : '.';
+	bar[BAR] = '\0';
+	fprintf(totals->stream, "    %p [%s] %3.0f%% of %s\n", start, bar, 100 * share,
+		size_text(capacity).text);
+	return 0;
+}
+
+static void dump_member(const struct member *m, size_t number, FILE *stream)
+{
+	struct totals sums = {.stream = NULL};
+	struct totals lines = {.stream = stream};
+	const uint64_t checkouts = member_checkouts(m);
+
+	(void)member_each_chunk(m, dump_chunk, &sums);
+	fprintf(stream, "  member %zu, %s, %" PRIu64 " checkout%s: ", number,
+		member_is_free(m) ? "idle" : "out", checkouts, checkouts == 1 ? "" : "s");
+	fprintf(stream, "%s used of %s held in %zu chunk%s\n", size_text(sums.used).text,
+		size_text(sums.held).text, sums.chunks, sums.chunks == 1 ? "" : "s");
+	(void)member_each_chunk(m, dump_chunk, &lines);
+}
+
+static size_t count(const struct chunk *list)
+{
+	size_t n = 0;
+
+	for (; list != NULL; list = list->next)
+		n++;
+	return n;
+}
+
+static void dump_spare(struct spare *s, FILE *stream)
+{
+	size_t chunks;
+
+	spare_lock(s);
+	chunks = count(s->unsorted);
+	for (unsigned class = 0; class < SPARE_CLASSES; class ++)
+		chunks += count(s->sorted[class]);
+	const size_t bytes = s->bytes;
+
+	spare_unlock(s);
+	fprintf(stream, "  spare: %s in %zu chunk%s\n", size_text(bytes).text, chunks,
+		chunks == 1 ? "" : "s");
+}
+
+/* How the herd's arenas are hardened, where they are. */
+static void dump_harden(size_t harden, FILE *stream)
+{
+	static const char names[][6] = {"guard", "check", "zero"}; /* of BUMP_HARDEN_... */
+	const char *before = ", hardened: ";
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		if ((harden >> i & 1) == 0)
+			continue;
+		fprintf(stream, "%s%s", before, names[i]);
+		before = ", ";
+	}
+}
+
+/* The lock is not part of what a caller sees of a herd: reading takes it, too. */
+int herd_dump(const herd_t *herd, FILE *stream)
+{
+	herd_t *h = (herd_t *)(uintptr_t)herd;
+	const bool failed_before = ferror(stream) != 0;
+	herd_stats_t stats;
+	size_t number = 0;
+
+	if (!herd_callable(herd, "herd_dump"))
+		return EINVAL;
+	herd_lock(h);
+	herd_figures(h, &stats);
+	fprintf(stream, "herd: %zu member%s, %zu out; %s held, at most %s so far, ", stats.members,
+		stats.members == 1 ? "" : "s", stats.out, size_text(stats.reserved).text,
+		size_text(stats.peak).text);
+	fprintf(stream, "limit %s", stats.limit != 0 ? size_text(stats.limit).text : "none");
+	dump_harden(h->bump.harden, stream);
+	fputc('\n', stream);
+	for (const struct member *m = members(herd); m != NULL; m = m->older)
+		dump_member(m, ++number, stream);
+	dump_spare(&h->spare, stream);
+	herd_unlock(h);
+	return fflush(stream) == 0 && (failed_before || !ferror(stream)) ? 0 : EIO;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A herd as a picture: a memory map in SVG, a lane a member and one for what is spare, chunks to
+ * scale. It stands alone: no script, no font, no other file, and colours for light and for dark
+ * viewers.
+ */
+
+#include "pool/pool.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum {
+	WIDTH = 960, /* of a lane, in pixels */
+	HEIGHT = 22, /* of a bar */
+	LANE = 46,   /* a lane with its heading */
+	LEFT = 20,
+	TOP = 78, /* above the first lane: title and legend */
+};
+
+struct drawing {
+	FILE *stream;
+	double scale;	      /* pixels a byte */
+	double x, y;	      /* where the next bar begins */
+	const char *position; /* of the member that is drawn: the chunk that it lies in has room */
+	size_t bytes, used;
+};
+
+static void draw_part(struct drawing *d, const char *kind, size_t bytes)
+{
+	const double width = (double)bytes * d->scale;
+
+	if (bytes == 0)
+		return;
+	fprintf(d->stream,
+		"<rect class=\"%s\" x=\"%.2f\" y=\"%.0f\" width=\"%.2f\" height=\"%d\"/>\n", kind,
+		d->x, d->y, width, HEIGHT);
+	d->x += width;
+}
+
+static void draw_frame(struct drawing *d, size_t bytes, const char *title, size_t used)
+{
+	fprintf(d->stream,
+		"<rect class=\"chunk\" x=\"%.2f\" y=\"%.0f\" width=\"%.2f\" height=\"%d\">"
+		"<title>%s of %zu bytes, %zu used</title></rect>\n",
+		d->x, d->y, (double)bytes * d->scale, HEIGHT, title, bytes, used);
+}
+
+static int draw_chunk(void *ctx, const void *start, size_t used, size_t capacity)
+{
+	struct drawing *d = (struct drawing *)ctx;
+	const size_t header = sizeof(struct chunk);
+	const char *first = (const char *)start;
+	const bool current = d->position >= first && d->position <= first + capacity;
+
+	d->bytes += header + capacity;
+	d->used += used;
+	if (d->stream == NULL)
+		return 0;
+
+	const double x = d->x;
+
+	draw_part(d, "waste", header);
+	draw_part(d, "used", used);
+	draw_part(d, current ? "room" : "waste", capacity - used);
+	d->x = x;
+	draw_frame(d, header + capacity, current ? "current chunk" : "chunk", used);
+	d->x = x + (double)(header + capacity) * d->scale;
+	return 0;
+}
+
+/* The bytes of a member's chunks, those in use, and with a stream the bars. */
+static void draw_member(const struct member *m, struct drawing *d)
+{
+	d->position = atomic_load_explicit(&m->view.ptr, memory_order_acquire);
+	d->bytes = d->used = 0;
+	d->x = LEFT;
+	(void)member_each_chunk(m, draw_chunk, d);
+}
+
+/* The sizes of spare chunks, of those that were there at one moment. */
+struct spare_sizes {
+	size_t bytes, chunks;
+	size_t *sizes; /* NULL: no memory for them */
+};
+
+static size_t note_sizes(const struct chunk *list, size_t *sizes, size_t n, size_t room)
+{
+	for (; list != NULL && n < room; list = list->next)
+		sizes[n++] = list->size;
+	return n;
+}
+
+static size_t count_list(const struct chunk *list)
+{
+	size_t n = 0;
+
+	for (; list != NULL; list = list->next)
+		n++;
+	return n;
+}
+
+static size_t count_spare(struct spare *s)
+{
+	spare_lock(s);
+	size_t n = count_list(s->unsorted);
+
+	for (unsigned class = 0; class < SPARE_CLASSES; class ++)
+		n += count_list(s->sorted[class]);
+	spare_unlock(s);
+	return n;
+}
+
+/* What came since they were counted is left out. */
+static struct spare_sizes spare_sizes(struct spare *s)
+{
+	const size_t room = count_spare(s);
+	struct spare_sizes spare = {.sizes = calloc(room + 1, sizeof(size_t))};
+
+	spare_lock(s);
+	spare.bytes = s->bytes;
+	if (spare.sizes != NULL) {
+		spare.chunks = note_sizes(s->unsorted, spare.sizes, 0, room);
+		for (unsigned class = 0; class < SPARE_CLASSES; class ++)
+			spare.chunks =
+				note_sizes(s->sorted[class], spare.sizes, spare.chunks, room);
+	}
+	spare_unlock(s);
+	return spare;
+}
+
+/* Nothing is printed under the spare lock: a stream may be locked, or call the program. */
+static void draw_spare(struct spare *s, struct drawing *d)
+{
+	const struct spare_sizes spare = spare_sizes(s);
+
+	d->x = LEFT;
+	fprintf(d->stream, "<text x=\"%d\" y=\"%.0f\">spare: %zu bytes</text>\n", LEFT, d->y - 6,
+		spare.bytes);
+	for (size_t i = 0; i < spare.chunks; i++) {
+		const double x = d->x;
+
+		draw_part(d, "spare", spare.sizes[i]);
+		d->x = x;
+		draw_frame(d, spare.sizes[i], "spare chunk", 0);
+		d->x = x + (double)spare.sizes[i] * d->scale;
+	}
+	if (spare.sizes == NULL)
+		draw_part(d, "spare", spare.bytes);
+	free(spare.sizes);
+}
+
+static void draw_legend(FILE *stream)
+{
+	static const char *const kinds[][2] = {{"used", "used"},
+					       {"room", "room in the current chunk"},
+					       {"waste", "headers, ends of chunks"},
+					       {"spare", "spare"}};
+
+	for (int i = 0; i < 4; i++)
+		fprintf(stream,
+			"<rect class=\"%s\" x=\"%d\" y=\"42\" width=\"14\" height=\"14\"/>"
+			"<text x=\"%d\" y=\"54\">%s</text>\n",
+			kinds[i][0], LEFT + i * 220, LEFT + 20 + i * 220, kinds[i][1]);
+}
+
+static void draw_head(FILE *stream, const herd_stats_t *stats)
+{
+	const size_t lanes = stats->members + 1;
+	const int width = WIDTH + 2 * LEFT;
+	const size_t height = TOP + lanes * LANE;
+
+	fprintf(stream,
+		"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%zu\" "
+		"viewBox=\"0 0 %d %zu\" role=\"img\">\n"
+		"<title>Memory map of a herd</title>\n<style>\n"
+		"svg { background: #ffffff; font: 13px sans-serif }\n"
+		"text { fill: #1a1a1a }\n.used { fill: #2f6fb5 }\n.room { fill: #cfe0f3 }\n"
+		".waste { fill: #c9742b }\n.spare { fill: #7fa65a }\n"
+		".chunk { fill: none; stroke: #1a1a1a; stroke-width: 0.6 }\n"
+		"@media (prefers-color-scheme: dark) {\nsvg { background: #161616 }\n"
+		"text { fill: #e8e8e8 }\n.used { fill: #6ea8e6 }\n.room { fill: #2b3f57 }\n"
+		".waste { fill: #e0954f }\n.spare { fill: #93bd6b }\n.chunk { stroke: #e8e8e8 }\n"
+		"}\n</style>\n",
+		width, height, width, height);
+	fprintf(stream,
+		"<text x=\"%d\" y=\"26\">herd: %zu members, %zu out; %zu bytes held, at most %zu so "
+		"far</text>\n",
+		LEFT, stats->members, stats->out, stats->reserved, stats->peak);
+	draw_legend(stream);
+}
+
+/* Pixels a byte, so that the longest lane fits. */
+static double scale_of(const herd_t *herd, const struct herd_stats_s *stats)
+{
+	size_t longest = num_max(stats->spare, 1);
+
+	for (const struct member *m = members(herd); m != NULL; m = m->older) {
+		struct drawing d = {.stream = NULL};
+
+		draw_member(m, &d);
+		longest = num_max(longest, d.bytes);
+	}
+	return (double)WIDTH / (double)longest;
+}
+
+int herd_dump_svg(const herd_t *herd, FILE *stream)
+{
+	herd_t *h = (herd_t *)(uintptr_t)herd;
+	struct drawing sums = {.stream = NULL};
+	const bool failed_before = ferror(stream) != 0;
+	herd_stats_t stats;
+	size_t number = 0;
+
+	if (!herd_callable(herd, "herd_dump_svg"))
+		return EINVAL;
+	herd_lock(h);
+	herd_figures(h, &stats);
+	draw_head(stream, &stats);
+
+	struct drawing d = {
+		.stream = stream, .scale = scale_of(herd, &stats), .y = TOP + LANE - HEIGHT};
+
+	for (const struct member *m = members(herd); m != NULL; m = m->older, d.y += LANE) {
+		draw_member(m, &sums);
+		fprintf(stream,
+			"<text x=\"%d\" y=\"%.0f\">member %zu, %s, %" PRIu64
+			" checkout%s: %zu of %zu bytes used</text>\n",
+			LEFT, d.y - 6, ++number, member_is_free(m) ? "idle" : "out",
+			member_checkouts(m), member_checkouts(m) == 1 ? "" : "s", sums.used,
+			sums.bytes);
+		draw_member(m, &d);
+	}
+	draw_spare(&h->spare, &d);
+	fputs("</svg>\n", stream);
+	herd_unlock(h);
+	return fflush(stream) == 0 && (failed_before || !ferror(stream)) ? 0 : EIO;
+}

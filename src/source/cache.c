@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A source that keeps chunks for the next herd; see herd/cache.h. Where they are kept is in
+ * shelf.c.
+ *
+ * What is kept and how many chunks are out is one word, {pages kept, chunks out}, which changes
+ * when a chunk changes hands. *size is never raised, which a limit of the herd's could refuse;
+ * release finds from the size what acquire had mapped.
+ *
+ * INV-KEPT: the pages kept are at least those on the shelves, and never raised above the limit:
+ *   memory is charged before it goes there, and refunded after it was taken, or given to the
+ *   system.
+ */
+
+#include <herd/cache.h>
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "base/heap.h"
+#include "base/num.h"
+#include "source/os.h"
+#include "base/san.h"
+#include "source/bin.h"
+#include "base/thread.h"
+#include "source/source.h"
+
+enum {
+	OUT_BITS = 28, /* half: 512 GiB of the smallest; 36 bits of pages are more than there is */
+	GIVE_WAY_AT_MOST = 16, /* chunks that go back to the system to make room for one */
+};
+
+#define OUT_MOST (((uint64_t)1 << OUT_BITS) - 1)
+
+struct herd_cache_s {
+	/* Never changes. */
+	herd_source_t source;
+	size_t limit; /* as it was given */
+	size_t limit_in_pages;
+	unsigned page_bits; /* a page is 2^page_bits bytes */
+	void *block;	    /* for free(3): heap.h */
+	/* Written at every request. */
+	_Atomic uint64_t state
+		__attribute__((aligned(64))); /* {pages kept, chunks out}: INV-KEPT */
+	_Atomic size_t hits;
+	/* Written where the system is asked, or has something back. */
+	_Atomic size_t mapped __attribute__((aligned(64))); /* bytes: kept or out */
+	_Atomic size_t peak, misses;
+	_Atomic size_t hand;	      /* the class after the one that gave way last */
+	_Atomic bool wanted[SHELVES]; /* asked for since the hand came by; a hint */
+	struct shelves shelves;
+};
+
+/* --- counters --- */
+
+/* Relaxed, all: only the values count, and what is handed over is ordered by the shelves. */
+
+static size_t figure(const _Atomic size_t *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+static size_t add(_Atomic size_t *counter, size_t n)
+{
+	return single_add(counter, n, memory_order_relaxed) + n;
+}
+
+static uint64_t state_of(const herd_cache_t *c)
+{
+	return atomic_load_explicit(&c->state, memory_order_relaxed);
+}
+
+static size_t kept_pages(uint64_t state)
+{
+	return (size_t)(state >> OUT_BITS);
+}
+
+static size_t bytes_of(const herd_cache_t *c, size_t pages)
+{
+	return pages << c->page_bits;
+}
+
+static uint64_t in_state(size_t pages)
+{
+	return (uint64_t)pages << OUT_BITS;
+}
+
+/*
+ * A chunk that was kept, or is new (no pages), goes out. False: there are as many as may be, which
+ * is half of what there is room for: so the addition can come first, and never overflows. To look
+ * first at a word that all threads write costs as much again.
+ */
+static bool state_go_out(herd_cache_t *c, size_t pages)
+{
+	const uint64_t change = 1 - in_state(pages);
+
+	if ((single_add64(&c->state, change, memory_order_relaxed) & OUT_MOST) < OUT_MOST / 2)
+		return true;
+	(void)single_add64(&c->state, -change, memory_order_relaxed);
+	return false;
+}
+
+/* A chunk is about to be kept, and still out. False: the limit forbids it. */
+static bool state_keep(herd_cache_t *c, size_t pages)
+{
+	uint64_t state = state_of(c);
+
+	do {
+		if (pages > num_sub(c->limit_in_pages, kept_pages(state)))
+			return false;
+	} while (!single_swap(&c->state, &state, state + in_state(pages), memory_order_relaxed));
+	return true;
+}
+
+/* Pages are kept no more. */
+static void state_forget(herd_cache_t *c, size_t pages)
+{
+	(void)single_add64(&c->state, -in_state(pages), memory_order_relaxed);
+}
+
+/*
+ * A chunk is not out any more: the last that is done with the cache. Release: whoever sees that
+ * none is out sees all that was done before; pairs with the acquire in herd_cache_destroy().
+ */
+static void state_come_back(herd_cache_t *c)
+{
+	(void)single_add64(&c->state, -(uint64_t)1, memory_order_release);
+}
+
+static void raise_peak(herd_cache_t *c, size_t mapped)
+{
+	size_t peak = figure(&c->peak);
+
+	while (peak < mapped &&
+	       !atomic_compare_exchange_weak_explicit(&c->peak, &peak, mapped, memory_order_relaxed,
+						      memory_order_relaxed))
+		continue;
+}
+
+/* --- chunks --- */
+
+static void *map(herd_cache_t *c, size_t bytes)
+{
+	size_t given = bytes; /* whole pages: it is not raised */
+	void *memory = herd_source_os.acquire(herd_source_os.ctx, &given, HEAP_ALIGN);
+
+	if (memory != NULL)
+		raise_peak(c, add(&c->mapped, bytes));
+	return memory;
+}
+
+static void unmap(herd_cache_t *c, void *memory, size_t bytes)
+{
+	herd_source_os.release(herd_source_os.ctx, memory, bytes);
+	(void)add(&c->mapped, -bytes);
+}
+
+/* The class that a request falls in. */
+static struct size_class class_for(const herd_cache_t *c, size_t size)
+{
+	return shelf_class_of(num_up(size, (size_t)1 << c->page_bits) >> c->page_bits);
+}
+
+/* Take a chunk that is kept; its pages are still counted so. NULL: there is none. */
+static void *take(herd_cache_t *c, const struct size_class *class)
+{
+	void *memory = shelf_take(&c->shelves, class->number);
+
+	if (memory != NULL)
+		san_raw(memory, bytes_of(c, class->pages));
+	return memory;
+}
+
+/* Give the system one chunk of a class that is kept; @return its bytes, or 0: there is none. */
+static size_t give_up_one(herd_cache_t *c, size_t number)
+{
+	const struct size_class class = shelf_class(number);
+	void *memory = take(c, &class);
+
+	if (memory == NULL)
+		return 0;
+	unmap(c, memory, bytes_of(c, class.pages));
+	state_forget(c, class.pages); /* not before the system has it: INV-KEPT */
+	return bytes_of(c, class.pages);
+}
+
+/* Whether nobody asked for a class since it was last asked this. Relaxed: a hint. */
+static bool is_unwanted(herd_cache_t *c, size_t number)
+{
+	if (!atomic_load_explicit(&c->wanted[number], memory_order_relaxed))
+		return true;
+	atomic_store_explicit(&c->wanted[number], false, memory_order_relaxed);
+	return false;
+}
+
+/*
+ * Give the system chunks until there is room for one of `mine`: of classes that nobody asked for
+ * since the hand passed them last (the clock algorithm: Corbato 1968). Where all were wanted, it
+ * goes round again; then only classes give way of which a few chunks are enough.
+ */
+static void make_way(herd_cache_t *c, const struct size_class *mine)
+{
+	size_t hand = figure(&c->hand);
+	size_t given = 0;
+	size_t chunks = 0;
+	bool wanted = false;
+
+	for (size_t turn = 0; turn < SHELVES || (wanted && turn < 2 * SHELVES); turn++) {
+		hand = (hand + 1) % SHELVES;
+		if (hand == mine->number || shelf_is_empty(&c->shelves, hand))
+			continue;
+
+		const size_t each = shelf_class(hand).pages;
+
+		if (turn >= SHELVES && given + (GIVE_WAY_AT_MOST - chunks) * each < mine->pages)
+			continue;
+		if (!is_unwanted(c, hand)) {
+			wanted = true;
+			continue;
+		}
+		while (given < mine->pages && chunks < GIVE_WAY_AT_MOST &&
+		       give_up_one(c, hand) != 0) {
+			given += each;
+			chunks++;
+		}
+		if (given >= mine->pages || chunks == GIVE_WAY_AT_MOST)
+			break;
+	}
+	atomic_store_explicit(&c->hand, hand, memory_order_relaxed);
+}
+
+/* Keep a chunk that was out, at the cost of others where need be; false: it has to go. */
+static bool keep(herd_cache_t *c, const struct size_class *class, void *memory)
+{
+	const size_t bytes = bytes_of(c, class->pages);
+
+	if (class->number == SHELVES || class->pages > c->limit_in_pages)
+		return false;
+	if (!HERD_LIKELY(state_keep(c, class->pages))) {
+		make_way(c, class);
+		if (!state_keep(c, class->pages))
+			return false;
+	}
+	san_no_access(memory, bytes); /* whoever still uses it is told */
+	memory = shelf_put(&c->shelves, class->number, memory);
+	if (memory != NULL) {
+		san_raw(memory, bytes);
+		unmap(c, memory, bytes);
+		state_forget(c, class->pages);
+	}
+	return true;
+}
+
+/* --- the source --- */
+
+static void *take_kept(herd_cache_t *c, const struct size_class *class)
+{
+	if (class->number == SHELVES)
+		return NULL;
+	/* Read first, so that the line stays shared while everybody asks for the same. */
+	if (!atomic_load_explicit(&c->wanted[class->number], memory_order_relaxed))
+		atomic_store_explicit(&c->wanted[class->number], true, memory_order_relaxed);
+
+	void *memory = take(c, class);
+
+	if (memory == NULL)
+		return NULL;
+	if (!state_go_out(c, class->pages)) {
+		unmap(c, memory, bytes_of(c, class->pages));
+		state_forget(c, class->pages);
+		return NULL;
+	}
+	(void)add(&c->hits, 1);
+	return memory;
+}
+
+static __attribute__((noinline)) void *map_new(herd_cache_t *c, const struct size_class *class)
+{
+	const size_t bytes = bytes_of(c, class->pages);
+
+	if (bytes > PTRDIFF_MAX || !state_go_out(c, 0))
+		return NULL;
+
+	void *memory = map(c, bytes);
+
+	if (memory == NULL && herd_cache_trim(c, 0) != 0)
+		memory = map(c, bytes);
+	if (memory == NULL)
+		state_come_back(c);
+	else
+		(void)add(&c->misses, 1);
+	return memory;
+}
+
+static void *cache_acquire(void *ctx, size_t *size, size_t align)
+{
+	herd_cache_t *c = (herd_cache_t *)ctx;
+	const struct size_class class = class_for(c, *size);
+
+	if (align > (size_t)1 << c->page_bits)
+		return NULL;
+
+	void *memory = take_kept(c, &class);
+
+	return HERD_LIKELY(memory != NULL) ? memory : map_new(c, &class);
+}
+
+static void cache_release(void *ctx, void *memory, size_t size)
+{
+	herd_cache_t *c = (herd_cache_t *)ctx;
+	const struct size_class class = class_for(c, size);
+
+	if (!HERD_LIKELY(keep(c, &class, memory)))
+		unmap(c, memory, bytes_of(c, class.pages));
+	state_come_back(c);
+}
+
+const herd_source_t *herd_cache_source(herd_cache_t *cache)
+{
+	return &cache->source;
+}
+
+bool source_is_cache(const herd_source_t *source)
+{
+	return source->acquire == cache_acquire && source->release == cache_release;
+}
+
+/* --- life --- */
+
+herd_cache_t *herd_cache_new(size_t limit)
+{
+	void *block;
+	herd_cache_t *c = (herd_cache_t *)heap_new(num_up(sizeof *c, HEAP_ALIGN), &block);
+
+	if (c == NULL) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	c->block = block;
+	san_atomic(c, sizeof *c);
+	c->source = (herd_source_t){cache_acquire, cache_release, c};
+	c->limit = limit;
+	c->page_bits = (unsigned)__builtin_ctzl(os_page_size());
+	c->limit_in_pages = limit >> c->page_bits;
+	if (shelves_init(&c->shelves))
+		return c;
+	shelves_done(&c->shelves);
+	free(block);
+	errno = ENOMEM;
+	return NULL;
+}
+
+/* At most what is too much at the beginning, so that no thread that gives back keeps it going. */
+size_t herd_cache_trim(herd_cache_t *cache, size_t keep)
+{
+	const size_t excess = num_sub(bytes_of(cache, kept_pages(state_of(cache))), keep);
+	size_t given = 0;
+
+	for (size_t number = SHELVES; number-- > 0 && given < excess;) {
+		size_t bytes = 1;
+
+		while (bytes != 0 && given < excess) {
+			bytes = give_up_one(cache, number);
+			given += bytes;
+		}
+	}
+	return given;
+}
+
+int herd_cache_destroy(herd_cache_t *cache)
+{
+	if (cache == NULL)
+		return 0;
+	/* Acquire: pairs with the release in state_come_back(). */
+	if ((atomic_load_explicit(&cache->state, memory_order_acquire) & OUT_MOST) != 0)
+		return EBUSY;
+	(void)herd_cache_trim(cache, 0);
+	shelves_done(&cache->shelves);
+	free(cache->block);
+	return 0;
+}
+
+void herd_cache_stats(const herd_cache_t *cache, herd_cache_stats_t *stats)
+{
+	const size_t kept = bytes_of(cache, kept_pages(state_of(cache)));
+
+	*stats = (herd_cache_stats_t){.limit = cache->limit,
+				      .kept = kept,
+				      .out = num_sub(figure(&cache->mapped), kept),
+				      .peak = figure(&cache->peak),
+				      .hits = figure(&cache->hits),
+				      .misses = figure(&cache->misses)};
+	san_defined(stats, sizeof *stats);
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Chunks of one huge page out of larger mappings; see region.h.
+ *
+ * There is one table for the process, under one lock: the memory that is handed out changes hands
+ * between herds and caches. It is searched from its beginning: even when it is full that takes less
+ * than a hundredth of what the page fault takes that follows. So the first regions fill up, and the
+ * last ones become empty.
+ *
+ * INV-REGION: a slot is either idle, out, or gone, which is unmapped; an idle one holds no memory.
+ *   A region of which none is out is not in the table, and not mapped.
+ */
+
+#include "source/region.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/num.h"
+#include "source/os.h"
+#include "base/san.h"
+
+enum {
+	REGIONS = 1024, /* chunks that find no place in the table are mapped one by one */
+	SLOTS = 64,
+	PART = 4, /* a new region has this part of what is out */
+};
+
+struct region {
+	char *start;	    /* NULL: a free place in the table */
+	uint64_t idle, out; /* INV-REGION; a bit a slot */
+};
+
+static struct {
+	pthread_mutex_t lock;
+	struct region table[REGIONS];
+	size_t used; /* places of the table, up to the last one that is not free */
+	size_t out;  /* slots, of all regions */
+	bool locked; /* what is mapped is locked in memory at once: mlockall(2) */
+} regions = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* --- fork(2): the child inherits the table whole, and the lock free --- */
+
+static bool installed, usable;
+
+static void lock_regions(void)
+{
+	pthread_mutex_lock(&regions.lock);
+}
+
+static void unlock_regions(void)
+{
+	pthread_mutex_unlock(&regions.lock);
+}
+
+static void unlock_in_child(void)
+{
+	installed = usable = true; /* even if the parent had not come to noting it */
+	unlock_regions();
+}
+
+static void install(void)
+{
+	if (installed)
+		return;
+	usable = pthread_atfork(lock_regions, unlock_regions, unlock_in_child) == 0;
+	san_publish(&usable);
+}
+
+void region_install(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, install);
+	san_observe(&usable);
+}
+
+/* --- the table; with the lock held --- */
+
+static struct region *region_with_idle(void)
+{
+	for (size_t i = 0; i < regions.used; i++) {
+		if (regions.table[i].idle != 0)
+			return &regions.table[i];
+	}
+	return NULL;
+}
+
+static struct region *free_place(void)
+{
+	for (size_t i = 0; i < regions.used; i++) {
+		if (regions.table[i].start == NULL)
+			return &regions.table[i];
+	}
+	return regions.used < REGIONS ? &regions.table[regions.used++] : NULL;
+}
+
+/*
+ * The region that has the memory out, and its slot there; NULL: it is mapped by itself. What is
+ * gone from a region may be that.
+ */
+static struct region *region_of(const void *memory, unsigned *slot)
+{
+	for (size_t i = 0; i < regions.used; i++) {
+		struct region *r = &regions.table[i];
+		const uintptr_t start = (uintptr_t)r->start;
+
+		if ((uintptr_t)memory < start)
+			continue;
+		const uintptr_t at = ((uintptr_t)memory - start) / OS_HUGE;
+
+		if (at < SLOTS && (r->out >> at & 1) != 0) {
+			*slot = (unsigned)at;
+			return r;
+		}
+	}
+	return NULL;
+}
+
+/* How many slots a new region should have. */
+static size_t slots_wanted(void)
+{
+	if (sizeof(void *) < 8 || regions.locked)
+		return 1;
+	return num_min(num_max(regions.out / PART, 1), SLOTS);
+}
+
+/*
+ * Map `slots` of them. Where all that is mapped is locked, and so backed by memory, it is seen
+ * here: then there are no regions from now on.
+ */
+static char *map_slots(size_t slots)
+{
+	char *start = os_map(slots * OS_HUGE);
+
+	if (start == NULL || slots == 1 || os_discard(start, slots * OS_HUGE))
+		return start;
+	os_unmap(start, slots * OS_HUGE);
+	regions.locked = true;
+	return NULL;
+}
+
+static struct region *make_region(void)
+{
+	struct region *r = free_place();
+	size_t slots = slots_wanted();
+
+	if (r == NULL)
+		return NULL;
+	r->start = map_slots(slots);
+	if (r->start == NULL && slots != 1) {
+		slots = 1; /* there may be as much address space */
+		r->start = map_slots(slots);
+	}
+	r->idle = r->start != NULL ? UINT64_MAX >> (SLOTS - slots) : 0;
+	return r->idle != 0 ? r : NULL;
+}
+
+static void *take(void)
+{
+	struct region *r = region_with_idle();
+
+	if (r == NULL)
+		r = make_region();
+	if (r == NULL)
+		return NULL;
+
+	const int lowest = __builtin_ctzll(r->idle);
+	const uint64_t slot = (uint64_t)1 << lowest;
+
+	r->idle -= slot;
+	r->out |= slot;
+	regions.out++;
+	return r->start + (size_t)lowest * OS_HUGE;
+}
+
+/* A slot is not out any more, but idle, or gone. */
+static void come_back(struct region *r, uint64_t slot, bool idle)
+{
+	r->out -= slot;
+	r->idle |= idle ? slot : 0;
+	regions.out--;
+}
+
+/* Take a region of which none is out from the table. */
+static struct region forget(struct region *r)
+{
+	const struct region gone = *r;
+
+	*r = (struct region){0};
+	while (regions.used != 0 && regions.table[regions.used - 1].start == NULL)
+		regions.used--;
+	return gone;
+}
+
+/* --- without the lock --- */
+
+/* Unmap what is idle: in one piece, unless something between is gone. */
+static void unmap_idle(const struct region *r)
+{
+	for (size_t slot = 0; slot < SLOTS && r->idle >> slot != 0; slot++) {
+		size_t n = 0;
+
+		while (slot + n < SLOTS && (r->idle >> (slot + n) & 1) != 0)
+			n++;
+		if (n != 0)
+			os_unmap(r->start + slot * OS_HUGE, n * OS_HUGE);
+		slot += n;
+	}
+}
+
+void *region_take(void)
+{
+	void *memory = NULL;
+
+	region_install();
+	if (usable) {
+		lock_regions();
+		memory = take();
+		unlock_regions();
+	}
+	return memory != NULL ? memory : os_map(OS_HUGE);
+}
+
+/*
+ * While others of its region are out, its memory goes back without the lock: the region stays, for
+ * this one is still out. The last one's goes with the region. What can't be discarded is unmapped,
+ * and noted as gone before that: afterwards its address may be somebody else's.
+ */
+void region_give(void *memory)
+{
+	struct region gone = {0};
+	unsigned at;
+
+	lock_regions();
+	struct region *r = region_of(memory, &at);
+
+	if (r == NULL) {
+		unlock_regions();
+		os_unmap(memory, OS_HUGE);
+		return;
+	}
+
+	const uint64_t slot = (uint64_t)1 << at;
+	bool idle = true;
+
+	if (r->out != slot) {
+		unlock_regions();
+		idle = os_discard(memory, OS_HUGE);
+		lock_regions();
+	}
+	come_back(r, slot, idle);
+	if (r->out == 0)
+		gone = forget(r);
+	unlock_regions();
+	if (!idle)
+		os_unmap(memory, OS_HUGE);
+	unmap_idle(&gone);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HERD_SOURCE_SOURCE_H
+#define HERD_SOURCE_SOURCE_H
+
+/* What the library knows of its own sources, and of no other. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <herd/source.h>
+
+/* What a source rounds sizes up to, so that a budget counts what is really held. */
+size_t source_unit(const herd_source_t *source);
+
+/* Whether it is one of the library's own: it calls nothing that a thread is cancelled in. */
+bool source_is_known(const herd_source_t *source);
+
+/* Whether it is the operating system, herd_source_os; and that with a guard page around each chunk. */
+bool source_is_os(const herd_source_t *source);
+extern const herd_source_t source_guarded;
+
+/* Whether its chunks of OS_HUGE and more are huge pages, as far as the system has them. */
+bool source_has_huge_pages(const herd_source_t *source);
+
+/* cache.c: whether it is that of a cache. */
+bool source_is_cache(const herd_source_t *source);
+
+#endif
