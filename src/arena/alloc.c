@@ -8,7 +8,7 @@
  * than the next chunk gets a chunk of its own, beside the current one, so that one huge request
  * inflates nothing that follows. But a program that keeps asking for 5,000 or 100,000 bytes must
  * not call the system for each of them: such requests do double the chunks, once the arena holds as
- * much as they ask for, or four times that above OWN_ABOVE.
+ * much as they ask for, or four times that above LARGE_ABOVE.
  */
 
 #include "arena/arena.h"
@@ -20,7 +20,7 @@
 #include "base/san.h"
 #include "source/source.h"
 
-#define OWN_ABOVE ((size_t)64 << 10)
+#define LARGE_ABOVE ((size_t)64 << 10)
 
 /*
  * Where the system's memory comes in huge pages, the chunk after one of this size is such a page:
@@ -43,17 +43,17 @@ _Static_assert(SAN_RED_ZONE % 8 == 0, "INV-UNIT");
 
 /* --- chunks --- */
 
-static void sums_add(struct sums *sums, const struct chunk *c)
+static void totals_add(struct totals *totals, const struct chunk *c)
 {
-	sums->used += chunk_used(c);
-	sums->capacity += chunk_capacity(c);
-	sums->chunks++;
+	totals->used += chunk_used(c);
+	totals->capacity += chunk_capacity(c);
+	totals->chunks++;
 }
 
 /* Put a new chunk in front of a list. */
 static void push(struct arena *a, struct chunk **list, struct chunk **oldest, struct chunk *c)
 {
-	c->serial = ++a->clock;
+	c->serial = ++a->seq;
 	c->next = *list;
 	*list = c;
 	if (*oldest == NULL)
@@ -66,13 +66,13 @@ static void push_current(struct arena *a, struct chunk *c)
 {
 	struct chunk *list = a->chunk;
 
-	arena_end_reservation(a, arena_pos(a));
+	arena_end_reservation(a, arena_ptr(a));
 	arena_save(a);
 	if (list != NULL)
-		sums_add(&a->below, list);
+		totals_add(&a->older, list);
 	push(a, &list, &a->oldest, c);
-	if (arena_seals(a))
-		harden_seal(c);
+	if (arena_has_checksums(a))
+		checksum_set(c);
 	arena_resume(a, c);
 }
 
@@ -87,20 +87,20 @@ static size_t room_under_limit(const struct arena *a)
  */
 static size_t grown_for(const struct arena *a, size_t need)
 {
-	if (need <= a->grow)
-		return a->grow;
-	if (need <= a->max && need <= (need <= OWN_ABOVE ? a->held : a->held / 4))
-		return num_min(num_up_to_power_of_2(need), a->max);
+	if (need <= a->next_size)
+		return a->next_size;
+	if (need <= a->max_size && need <= (need <= LARGE_ABOVE ? a->held : a->held / 4))
+		return num_min(num_up_to_power_of_2(need), a->max_size);
 	return 0;
 }
 
 /* The size of the chunk after one of `size`. */
 static size_t next_size(const struct arena *a, size_t size)
 {
-	if (size >= HUGE_AFTER && size < OS_HUGE && a->max >= OS_HUGE &&
+	if (size >= HUGE_AFTER && size < OS_HUGE && a->max_size >= OS_HUGE &&
 	    source_has_huge_pages(&a->spare->source))
 		return OS_HUGE;
-	return num_min(num_mul(size, 2), a->max);
+	return num_min(num_mul(size, 2), a->max_size);
 }
 
 /*
@@ -109,18 +109,19 @@ static size_t next_size(const struct arena *a, size_t size)
  */
 static const char *grow(struct arena *a, size_t need, size_t grown)
 {
-	const struct spare_wish wish = {need, num_max(need, grown), room_under_limit(a)};
+	const struct chunk_request request = {need, num_max(need, grown), room_under_limit(a)};
 	struct chunk *c;
-	const char *problem = spare_obtain(a->spare, &wish, &c);
+	const char *problem = spare_get(a->spare, &request, &c);
 
 	if (problem != NULL) {
-		a->grow =
-			num_min(a->grow, a->first); /* there may be less: ask for less next time */
+		a->next_size =
+			num_min(a->next_size,
+				a->first_size); /* there may be less: ask for less next time */
 		return problem;
 	}
 	push_current(a, c);
 	if (c->size >= grown)
-		a->grow = next_size(a, grown);
+		a->next_size = next_size(a, grown);
 	return NULL;
 }
 
@@ -141,11 +142,12 @@ static bool use_ready(struct arena *a, size_t need)
 	}
 	a->ready = NULL;
 	a->held -= c->size;
-	if (c->touched < c->ptr)
-		c->touched = c->ptr;
+	if (c->faulted < c->ptr)
+		c->faulted = c->ptr;
 	c->ptr = chunk_start(c);
 	push_current(a, c);
-	a->grow = num_min(a->grow, num_max(a->first, next_size(a, num_up_to_power_of_2(c->size))));
+	a->next_size = num_min(a->next_size,
+			       num_max(a->first_size, next_size(a, num_up_to_power_of_2(c->size))));
 	return true;
 }
 
@@ -153,34 +155,34 @@ const char *arena_make_room(struct arena *a, size_t size, size_t align)
 {
 	const size_t need = chunk_size_for(arena_footprint(a, size), num_max(align, a->min_align));
 
-	return use_ready(a, need) ? NULL : grow(a, need, a->grow);
+	return use_ready(a, need) ? NULL : grow(a, need, a->next_size);
 }
 
 /*
  * A chunk of its own for one large request, which is the newest allocation until the position
  * moves.
  */
-static const char *alloc_own(struct arena *a, size_t size, size_t align, void **result)
+static const char *alloc_large(struct arena *a, size_t size, size_t align, void **result)
 {
 	const size_t need = chunk_size_for(arena_footprint(a, size), align);
-	const struct spare_wish wish = {need, need, room_under_limit(a)};
+	const struct chunk_request request = {need, need, room_under_limit(a)};
 	struct chunk *c;
-	const char *problem = spare_obtain(a->spare, &wish, &c);
+	const char *problem = spare_get(a->spare, &request, &c);
 
 	if (problem != NULL)
 		return problem;
 
 	char *start = chunk_start(c);
 
-	arena_end_reservation(a, arena_pos(a));
+	arena_end_reservation(a, arena_ptr(a));
 	start += num_pad(start, align);
 	c->ptr = start + arena_footprint(a, size);
-	push(a, &a->own, &a->own_oldest, c);
-	sums_add(&a->below, c);
-	c->at = arena_pos(a);
-	if (arena_seals(a))
-		harden_seal(c);
-	if (arena_watched(a))
+	push(a, &a->large, &a->large_oldest, c);
+	totals_add(&a->older, c);
+	c->made_at = arena_ptr(a);
+	if (arena_has_checksums(a))
+		checksum_set(c);
+	if (arena_is_instrumented(a))
 		san_fresh(start, num_max(size, 1));
 	*result = start;
 	return NULL;
@@ -188,7 +190,7 @@ static const char *alloc_own(struct arena *a, size_t size, size_t align, void **
 
 void *arena_alloc_here(struct arena *a, size_t size, size_t align)
 {
-	char *const pos = arena_pos(a);
+	char *const pos = arena_ptr(a);
 	const size_t pad = num_pad(pos, align);
 	const size_t room = (size_t)(a->end - pos);
 	const size_t footprint = arena_footprint(a, size);
@@ -196,8 +198,8 @@ void *arena_alloc_here(struct arena *a, size_t size, size_t align)
 	if (num_add(pad, footprint) > room)
 		return NULL;
 	arena_end_reservation(a, pos);
-	arena_set_pos(a, pos + pad + footprint);
-	if (arena_watched(a)) {
+	arena_set_ptr(a, pos + pad + footprint);
+	if (arena_is_instrumented(a)) {
 		/* A reservation that ends here left all accessible. */
 		if (a->reservation.start != NULL)
 			san_no_access(pos, room);
@@ -226,7 +228,7 @@ const char *arena_try_alloc(struct arena *a, size_t size, size_t align, void **r
 	const size_t grown = grown_for(a, need);
 
 	if (grown == 0) {
-		problem = alloc_own(a, size, align, result);
+		problem = alloc_large(a, size, align, result);
 	} else {
 		problem = grow(a, need, grown);
 		if (problem == NULL)

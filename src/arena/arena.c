@@ -35,25 +35,26 @@ void arena_init(struct arena *a, const bump_config_t *config, struct spare *spar
 {
 	a->spare = spare;
 	a->flags = (unsigned)config->harden << HARDEN_SHIFT;
-	if (arena_seals(a))
-		harden_prepare();
+	if (arena_has_checksums(a))
+		checksum_prepare();
 	a->limit = herd != NULL && config->limit != 0 ? config->limit : SIZE_MAX;
-	a->max = num_max(config->max_chunk != 0 ? config->max_chunk : CHUNK_MAX, CHUNK_ALIGN);
+	a->max_size = num_max(config->max_chunk != 0 ? config->max_chunk : CHUNK_MAX, CHUNK_ALIGN);
 	a->min_align = num_max(config->min_align, 1);
 	a->id = id_next();
 	a->on_oom = config->on_oom;
 	a->on_oom_ctx = config->on_oom_ctx;
 	a->herd = herd;
-	a->first = num_min(CHUNK_FIRST, a->max);
+	a->first_size = num_min(CHUNK_FIRST, a->max_size);
 	if (config->first_chunk != 0)
-		a->first = num_max(a->first, chunk_size_for(config->first_chunk, CHUNK_UNIT));
-	a->grow = a->first;
+		a->first_size =
+			num_max(a->first_size, chunk_size_for(config->first_chunk, CHUNK_UNIT));
+	a->next_size = a->first_size;
 	a->head.ptr = a->head.end = a->end = arena_nowhere(a);
 	if (a->min_align > 8)
 		arena_close(a, CLOSED_ALIGN);
-	if (san_watching()) {
+	if (san_checks_memory()) {
 		a->red_zone = SAN_RED_ZONE;
-		arena_close(a, CLOSED_WATCHED);
+		arena_close(a, CLOSED_INSTRUMENTED);
 	}
 	san_defined(a, sizeof *a); /* the inlined path reads the head */
 }
@@ -92,10 +93,10 @@ void arena_give_ready(struct arena *a)
 	spare_return(a->spare, c, c, c->size);
 }
 
-static bool list_is_sound(const struct chunk *c, uint64_t after)
+static bool chunks_are_valid(const struct chunk *c, uint64_t after)
 {
 	for (; c != NULL; c = c->next) {
-		if (!harden_is_sound(c))
+		if (!checksum_is_valid(c))
 			return false;
 		if (c->serial <= after)
 			break;
@@ -103,24 +104,25 @@ static bool list_is_sound(const struct chunk *c, uint64_t after)
 	return true;
 }
 
-bool arena_is_sound(const struct arena *a, uint64_t chunk, uint64_t clock)
+bool arena_is_valid(const struct arena *a, uint64_t chunk, uint64_t seq)
 {
-	return !arena_seals(a) || (list_is_sound(a->chunk, chunk) && list_is_sound(a->own, clock));
+	return !arena_has_checksums(a) ||
+	       (chunks_are_valid(a->chunk, chunk) && chunks_are_valid(a->large, seq));
 }
 
-bool arena_expect_sound(const struct arena *a, uint64_t chunk, uint64_t clock, const char *function)
+bool arena_expect_valid(const struct arena *a, uint64_t chunk, uint64_t seq, const char *function)
 {
-	if (HERD_LIKELY(arena_is_sound(a, chunk, clock)))
+	if (HERD_LIKELY(arena_is_valid(a, chunk, seq)))
 		return true;
 	misuse(function, HEADER_BROKEN);
 	return false;
 }
 
-/* In the child of a fork(2): a header and its seal may have been about to change. */
-static void seal_list(const struct arena *a, struct chunk *list)
+/* In the child of a fork(2): a header and its checksum may have been about to change. */
+static void checksum_list(const struct arena *a, struct chunk *list)
 {
-	for (struct chunk *c = list; arena_seals(a) && c != NULL; c = c->next)
-		harden_seal(c);
+	for (struct chunk *c = list; arena_has_checksums(a) && c != NULL; c = c->next)
+		checksum_set(c);
 }
 
 static struct chunk *sum_list(struct arena *a, struct chunk *list)
@@ -128,28 +130,28 @@ static struct chunk *sum_list(struct arena *a, struct chunk *list)
 	struct chunk *oldest = NULL;
 
 	for (struct chunk *c = list; c != NULL; c = c->next) {
-		if (c != a->home) {
+		if (c != a->initial) {
 			a->held += c->size;
 			oldest = c;
 		}
 		if (c == a->chunk)
 			continue;
-		a->below.used += chunk_used(c);
-		a->below.capacity += chunk_capacity(c);
-		a->below.chunks++;
+		a->older.used += chunk_used(c);
+		a->older.capacity += chunk_capacity(c);
+		a->older.chunks++;
 	}
 	return oldest;
 }
 
-void arena_mend(struct arena *a)
+void arena_after_fork_child(struct arena *a)
 {
 	struct chunk *c = a->chunk;
-	char *const pos = arena_pos(a);
+	char *const pos = arena_ptr(a);
 
 	a->held = 0;
-	a->below = (struct sums){0};
+	a->older = (struct totals){0};
 	a->oldest = sum_list(a, a->chunk);
-	a->own_oldest = sum_list(a, a->own);
+	a->large_oldest = sum_list(a, a->large);
 	if (a->chunk != NULL)
 		a->ready = NULL; /* on its way from one to the other: INV-READY */
 	if (a->ready != NULL)
@@ -158,33 +160,33 @@ void arena_mend(struct arena *a)
 	/* Else the chunk is about to be the current one, and what it says is right already. */
 	if (c != NULL && pos >= chunk_start(c) && pos <= c->end)
 		c->ptr = pos;
-	seal_list(a, a->chunk);
-	seal_list(a, a->own);
+	checksum_list(a, a->chunk);
+	checksum_list(a, a->large);
 	arena_resume(a, c);
-	if (a->reservation.clock == a->clock)
-		a->reservation.clock++; /* this thread's own arena may have one */
-	a->clock++;
+	if (a->reservation.seq == a->seq)
+		a->reservation.seq++; /* this thread's own arena may have one */
+	a->seq++;
 }
 
 /* One list: its order, its bounds, its sums. */
 static void check_list(const struct arena *a, const struct chunk *list, const struct chunk *oldest,
-		       size_t *held, struct sums *sums)
+		       size_t *held, struct totals *totals)
 {
-	uint64_t serial = a->clock + 1;
+	uint64_t serial = a->seq + 1;
 	const struct chunk *last = NULL;
 
 	for (const struct chunk *c = list; c != NULL; c = c->next) {
-		const char *pos = c == a->chunk ? arena_pos(a) : c->ptr;
+		const char *pos = c == a->chunk ? arena_ptr(a) : c->ptr;
 
 		CHECK(c->serial < serial);
 		CHECK(num_pad(c->end, CHUNK_UNIT) == 0 && num_pad(pos, 8) == 0);
 		CHECK(pos >= chunk_start(c) && pos <= c->end);
-		CHECK(!arena_seals(a) || harden_is_sound(c));
+		CHECK(!arena_has_checksums(a) || checksum_is_valid(c));
 		serial = c->serial;
-		sums->used += (size_t)(pos - chunk_start(c));
-		sums->capacity += chunk_capacity(c);
-		sums->chunks++;
-		if (c == a->home)
+		totals->used += (size_t)(pos - chunk_start(c));
+		totals->capacity += chunk_capacity(c);
+		totals->chunks++;
+		if (c == a->initial)
 			continue;
 		*held += c->size;
 		last = c;
@@ -194,17 +196,17 @@ static void check_list(const struct arena *a, const struct chunk *list, const st
 
 void arena_check(const struct arena *a)
 {
-	const struct sums known = arena_sums(a);
-	struct sums sums = {0};
+	const struct totals known = arena_totals(a);
+	struct totals totals = {0};
 	size_t held = 0;
 
-	check_list(a, a->chunk, a->oldest, &held, &sums);
-	check_list(a, a->own, a->own_oldest, &held, &sums);
+	check_list(a, a->chunk, a->oldest, &held, &totals);
+	check_list(a, a->large, a->large_oldest, &held, &totals);
 	CHECK(a->ready == NULL || a->chunk == NULL);
 	held += a->ready != NULL ? a->ready->size : 0;
 	CHECK(held == a->held && a->held <= a->peak);
-	CHECK(sums.used == known.used && sums.capacity == known.capacity &&
-	      sums.chunks == known.chunks);
+	CHECK(totals.used == known.used && totals.capacity == known.capacity &&
+	      totals.chunks == known.chunks);
 	CHECK(a->head.ptr <= a->end);
 	CHECK(a->head.end == ((a->flags & CLOSED_ANY) != 0 ? a->head.ptr : a->end));
 	for (const struct defer *d = a->defers; d != NULL && d->next != NULL; d = d->next)

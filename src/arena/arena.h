@@ -12,9 +12,9 @@
  *   open; while it is closed it is the position, too, so that every request becomes a call.
  * INV-UNIT:   the position and every end are multiples of 8
  *   (bump_alloc_aligned() relies on it).
- * INV-SERIAL: `clock` counts all that changes the lists of chunks and of deferred functions, and
+ * INV-SERIAL: `seq` counts all that changes the lists of chunks and of deferred functions, and
  *   is never set back. What is added gets it as its serial; so along each list serials fall.
- * INV-BELOW:  `below` sums up every chunk but the current one.
+ * INV-OLDER:  `older` sums up every chunk but the current one.
  * INV-READY:  a `ready` chunk holds nothing, is in no list, and counts as held; there is one only
  *   while there is no current chunk.
  */
@@ -31,10 +31,11 @@
 
 /* Why an arena is closed; it is open where no reason is left. And flags that close nothing. */
 enum {
-	CLOSED_PARKED = 1,  /* it was put back: whoever uses it must be told */
-	CLOSED_ALIGN = 2,   /* min_align above 8: the slow path aligns */
-	CLOSED_WATCHED = 4, /* a sanitizer or valgrind watches: the slow path keeps red zones */
-	CLOSED_DEFERS = 8,  /* deferred functions run */
+	CLOSED_PARKED = 1, /* it was put back: whoever uses it must be told */
+	CLOSED_ALIGN = 2,  /* min_align above 8: the slow path aligns */
+	CLOSED_INSTRUMENTED =
+		4,	   /* a sanitizer or valgrind watches: the slow path keeps red zones */
+	CLOSED_DEFERS = 8, /* deferred functions run */
 	CLOSED_RESERVED =
 		16, /* what was written to a reservation has to be cleared: arena_end_reservation() */
 	CLOSED_ANY = 31,
@@ -54,26 +55,27 @@ struct defer {
  * A point in an arena: of two, the one in the newer chunk, and there the higher one, is the
  * later.
  */
-struct place {
+struct position {
 	uint64_t chunk; /* serial; 0: no chunk */
 	char *ptr;
 };
 
 /* All that has to be known to go back to a point. */
-struct state {
-	struct place place;
-	uint64_t clock; /* chunks and deferred functions after it were not there */
-	char *own;	/* the end of what the newest chunk of its own held; NULL: there was none */
+struct checkpoint {
+	struct position position;
+	uint64_t seq; /* chunks and deferred functions after it were not there */
+	char *large;  /* the end of what the newest large chunk held; NULL: there was none */
 };
 
 /*
  * Marks that rewinding made void: those numbered above `after`, up to `upto`, that lie above
- * `place`.
+ * `position`.
  */
 struct voided {
 	uint64_t after, upto;
-	struct place place;
-	struct place first; /* that of the mark `after`, where `place` is a later one's */
+	struct position position;
+	struct position
+		first_size; /* that of the mark `after`, where `position` is a later one's */
 	uint64_t lowered;   /* arena's count when it was noted */
 };
 
@@ -81,54 +83,55 @@ struct voided {
 struct reservation {
 	char *start; /* NULL: it was committed, or given up */
 	char *pos;   /* where the arena is CLOSED_RESERVED: the reservation's end */
-	uint64_t clock;
+	uint64_t seq;
 };
 
-struct sums {
+struct totals {
 	size_t used, capacity, chunks;
 };
 
 struct arena {
 	/* One cache line for all that checking out and putting back need. */
-	bump_t head;	      /* INV-HEAD; first, so that a bump_t * is an arena's address */
-	char *end;	      /* of the current chunk */
-	struct chunk *chunk;  /* the current one, older ones behind it */
-	const void *herd;     /* NULL: a standalone arena */
-	_Atomic uint64_t era; /* counts checkouts and resets: marks of an earlier one are void */
-	unsigned flags;	      /* CLOSED_..., IS_LOCAL, BUMP_HARDEN_... */
-	unsigned red_zone;    /* bytes after each allocation */
+	bump_t head;		/* INV-HEAD; first, so that a bump_t * is an arena's address */
+	char *end;		/* of the current chunk */
+	struct chunk *chunk;	/* the current one, older ones behind it */
+	const void *herd;	/* NULL: a standalone arena */
+	_Atomic uint64_t epoch; /* counts checkouts and resets: marks of an earlier one are void */
+	unsigned flags;		/* CLOSED_..., IS_LOCAL, BUMP_HARDEN_... */
+	unsigned red_zone;	/* bytes after each allocation */
 
-	struct sums below;    /* INV-BELOW */
-	uint64_t clock;	      /* INV-SERIAL */
-	uint64_t kept;	      /* `clock` at checkout: what came before, others may be looking at */
-	struct chunk *oldest; /* the last in the list of chunks that came from the source */
-	struct chunk *own;    /* chunks of large requests, newest first */
-	struct chunk *own_oldest;
+	struct totals older;   /* INV-OLDER */
+	uint64_t seq;	       /* INV-SERIAL */
+	uint64_t checkout_seq; /* `seq` at checkout: others may be reading what came before */
+	struct chunk *oldest;  /* the last in the list of chunks that came from the source */
+	struct chunk *large;   /* chunks of large requests, newest first */
+	struct chunk *large_oldest;
 	struct chunk *ready; /* INV-READY; what rewinding to the beginning left for the next one */
-	struct chunk *home;  /* the caller's memory: the last in the list of chunks */
+	struct chunk *initial; /* the caller's memory: the last in the list of chunks */
 	struct reservation reservation;
 	struct spare *spare; /* where chunks come from and go to */
 	size_t held;	     /* bytes in chunks from the source */
 	size_t peak;	     /* highest `held` so far */
-	size_t limit; /* of `held`; SIZE_MAX: none. A standalone arena's limit is its spare's */
-	size_t grow;  /* size of the next chunk */
-	size_t first; /* ... and of the first */
-	size_t max;   /* ... and where doubling ends */
+	size_t limit;	  /* of `held`; SIZE_MAX: none. A standalone arena's limit is its spare's */
+	size_t next_size; /* of the next chunk */
+	size_t first_size; /* of the first one */
+	size_t max_size;   /* where doubling ends */
 	size_t min_align;
-	uint64_t id;	  /* never reused */
-	struct place low; /* the lowest position since checkout that an allocation's end left ... */
-	uint64_t lowered; /* counts arena_lower() */
-	uint64_t low_era; /* ... if this is the era: what came before may have shrunk */
-	uint64_t marks;	  /* counts them */
-	_Atomic uint64_t resets; /* counts them; `era` counts checkouts besides */
-	struct voided voided[2]; /* INV-VOIDED; newest last */
-	struct defer *defers;	 /* newest first */
+	uint64_t id; /* never reused */
+	struct position
+		low_water; /* the lowest position since checkout that an allocation's end left ... */
+	uint64_t lowered;  /* counts arena_lower() */
+	uint64_t low_water_epoch; /* ... if this is the epoch: what came before may have shrunk */
+	uint64_t marks;		  /* counts them */
+	_Atomic uint64_t resets;  /* counts them; `epoch` counts checkouts besides */
+	struct voided voided[2];  /* INV-VOIDED; newest last */
+	struct defer *defers;	  /* newest first */
 	void (*on_oom)(void *ctx, size_t size);
 	void *on_oom_ctx;
 };
 
 /* A standalone arena with what it needs beside. */
-struct lone_arena {
+struct standalone_arena {
 	struct arena arena;
 	struct spare spare;
 	void *block; /* for free(3); NULL: it lives in the caller's memory */
@@ -138,11 +141,11 @@ struct lone_arena {
  * The herds, and standalone arenas, for which this thread runs deferred functions or walks,
  * innermost first: their functions must not be called from there.
  */
-struct calling {
+struct callback {
 	const void *owner;
-	struct calling *outer;
+	struct callback *outer;
 };
-extern _Thread_local struct calling *arena_calling __attribute__((tls_model("initial-exec")));
+extern _Thread_local struct callback *arena_callbacks __attribute__((tls_model("initial-exec")));
 
 static inline struct arena *arena_of(const bump_t *bump)
 {
@@ -158,7 +161,7 @@ static inline char *arena_nowhere(struct arena *a)
 	return (char *)a;
 }
 
-static inline char *arena_pos(const struct arena *a)
+static inline char *arena_ptr(const struct arena *a)
 {
 	return a->head.ptr;
 }
@@ -167,9 +170,9 @@ static inline char *arena_pos(const struct arena *a)
  * Both counters are written by the owner alone; atomic for those who look at a member that is out,
  * and relaxed, for to them they are numbers by themselves.
  */
-static inline uint64_t arena_era(const struct arena *a)
+static inline uint64_t arena_epoch(const struct arena *a)
 {
-	return atomic_load_explicit(&a->era, memory_order_relaxed);
+	return atomic_load_explicit(&a->epoch, memory_order_relaxed);
 }
 
 static inline void arena_count(_Atomic uint64_t *counter)
@@ -179,7 +182,7 @@ static inline void arena_count(_Atomic uint64_t *counter)
 }
 
 /* Set the position, within the current chunk or a new one. */
-static inline void arena_set_pos(struct arena *a, char *pos)
+static inline void arena_set_ptr(struct arena *a, char *pos)
 {
 	a->head.ptr = pos;
 	a->head.end = (a->flags & CLOSED_ANY) != 0 ? pos : a->end;
@@ -192,7 +195,7 @@ static inline unsigned arena_harden(const struct arena *a)
 }
 
 /* Whether headers are sealed. */
-static inline bool arena_seals(const struct arena *a)
+static inline bool arena_has_checksums(const struct arena *a)
 {
 	return (arena_harden(a) & BUMP_HARDEN_CHECK) != 0;
 }
@@ -207,7 +210,7 @@ static inline bool arena_zeroes(const struct arena *a)
 static inline void arena_save(struct arena *a)
 {
 	if (a->chunk != NULL)
-		chunk_set_ptr(a->chunk, arena_pos(a), arena_seals(a));
+		chunk_set_ptr(a->chunk, arena_ptr(a), arena_has_checksums(a));
 }
 
 /* Make `c`, the first of the list, the current chunk, at the position saved in it. */
@@ -215,15 +218,15 @@ static inline void arena_resume(struct arena *a, struct chunk *c)
 {
 	a->chunk = c;
 	a->end = c != NULL ? c->end : arena_nowhere(a);
-	arena_set_pos(a, c != NULL ? c->ptr : arena_nowhere(a));
+	arena_set_ptr(a, c != NULL ? c->ptr : arena_nowhere(a));
 }
 
-static inline struct place arena_place(const struct arena *a)
+static inline struct position arena_position(const struct arena *a)
 {
-	return (struct place){a->chunk != NULL ? a->chunk->serial : 0, arena_pos(a)};
+	return (struct position){a->chunk != NULL ? a->chunk->serial : 0, arena_ptr(a)};
 }
 
-static inline bool place_before(struct place a, struct place b)
+static inline bool position_before(struct position a, struct position b)
 {
 	return a.chunk != b.chunk ? a.chunk < b.chunk : (uintptr_t)a.ptr < (uintptr_t)b.ptr;
 }
@@ -244,23 +247,24 @@ static inline void arena_open(struct arena *a, unsigned reason)
 /* Set the position back, because the newest allocation shrank or was taken back. */
 static inline void arena_lower(struct arena *a, char *pos)
 {
-	arena_set_pos(a, pos);
+	arena_set_ptr(a, pos);
 	a->lowered++;
-	if (a->low_era != arena_era(a) || place_before(arena_place(a), a->low)) {
-		a->low = arena_place(a);
-		a->low_era = arena_era(a);
+	if (a->low_water_epoch != arena_epoch(a) ||
+	    position_before(arena_position(a), a->low_water)) {
+		a->low_water = arena_position(a);
+		a->low_water_epoch = arena_epoch(a);
 	}
 }
 
-static inline bool arena_watched(const struct arena *a)
+static inline bool arena_is_instrumented(const struct arena *a)
 {
-	return (a->flags & CLOSED_WATCHED) != 0;
+	return (a->flags & CLOSED_INSTRUMENTED) != 0;
 }
 
 /* Whether nothing may be written to what is free: someone watches memory, or it has to be clear. */
 static inline bool arena_free_is_clean(const struct arena *a)
 {
-	return arena_watched(a) || arena_zeroes(a);
+	return arena_is_instrumented(a) || arena_zeroes(a);
 }
 
 /*
@@ -288,21 +292,21 @@ static inline size_t arena_footprint(const struct arena *a, size_t size)
 /* What is handed out, in all chunks. */
 static inline size_t arena_used(const struct arena *a)
 {
-	return a->below.used +
-	       (a->chunk != NULL ? (size_t)(arena_pos(a) - chunk_start(a->chunk)) : 0);
+	return a->older.used +
+	       (a->chunk != NULL ? (size_t)(arena_ptr(a) - chunk_start(a->chunk)) : 0);
 }
 
 /* What is handed out, what is usable, and how many chunks that is. */
-static inline struct sums arena_sums(const struct arena *a)
+static inline struct totals arena_totals(const struct arena *a)
 {
-	struct sums sums = a->below;
+	struct totals totals = a->older;
 
-	sums.used = arena_used(a);
+	totals.used = arena_used(a);
 	if (a->chunk != NULL) {
-		sums.capacity += chunk_capacity(a->chunk);
-		sums.chunks++;
+		totals.capacity += chunk_capacity(a->chunk);
+		totals.chunks++;
 	}
-	return sums;
+	return totals;
 }
 
 /* arena.c */
@@ -319,18 +323,17 @@ void arena_failed(const struct arena *a, const char *why, size_t size, const cha
 /* Make the chunk that is ready spare. */
 void arena_give_ready(struct arena *a);
 /*
- * Whether the headers match their seals: of all chunks after `chunk`, and own ones after `clock`, and
+ * Whether the headers match their seals: of all chunks after `chunk`, and large ones after `seq`, and
  * of the next older of both; with 0 and 0, of all.
  */
-bool arena_is_sound(const struct arena *a, uint64_t chunk, uint64_t clock);
+bool arena_is_valid(const struct arena *a, uint64_t chunk, uint64_t seq);
 /* The same; if not it was reported as misuse by `function`. */
-bool arena_expect_sound(const struct arena *a, uint64_t chunk, uint64_t clock,
-			const char *function);
+bool arena_expect_valid(const struct arena *a, uint64_t chunk, uint64_t seq, const char *function);
 /*
  * In the child of a fork(2): make an arena whole that another thread had, in whatever step of
  * getting or giving a chunk it was. A chunk that was in no list then is lost to the child.
  */
-void arena_mend(struct arena *a);
+void arena_after_fork_child(struct arena *a);
 /* Verify the invariants by walking everything. For tests. */
 void arena_check(const struct arena *a);
 
@@ -359,14 +362,14 @@ void arena_clear(struct arena *a);
 void *arena_alloc(struct arena *a, size_t size, size_t align, const char *function);
 /*
  * The same, at an alignment that is a power of two, without a report: NULL, or why not as
- * spare_obtain().
+ * spare_get().
  */
 const char *arena_try_alloc(struct arena *a, size_t size, size_t align, void **result);
 /* The same within the current chunk only; NULL where there is no room. No failure is reported. */
 void *arena_alloc_here(struct arena *a, size_t size, size_t align);
 /*
  * Make the current chunk one with room for `size` bytes at `align`. Returns NULL, or why not as
- * spare_obtain().
+ * spare_get().
  */
 const char *arena_make_room(struct arena *a, size_t size, size_t align);
 
@@ -378,15 +381,15 @@ const char *arena_make_room(struct arena *a, size_t size, size_t align);
 bool arena_resize(struct arena *a, char *ptr, size_t old_size, size_t new_size);
 
 /* mark.c */
-struct state arena_state(const struct arena *a);
+struct checkpoint arena_checkpoint(const struct arena *a);
 /*
  * Go back, on behalf of `function`: run what was deferred since, and free what came since. The caller
  * has verified `to`, and the headers down to it. False: a deferred function broke one, which was
  * reported; then nothing was freed.
  */
-bool arena_rewind(struct arena *a, struct state to, const char *function);
-/* Run the deferred functions that were registered after `clock`. */
-void arena_run_defers(struct arena *a, uint64_t clock);
+bool arena_rewind(struct arena *a, struct checkpoint to, const char *function);
+/* Run the deferred functions that were registered after `seq`. */
+void arena_run_defers(struct arena *a, uint64_t seq);
 /* Give chunks that hold nothing back to the spare ones, for trimming. */
 void arena_strip(struct arena *a);
 

@@ -18,20 +18,21 @@
 #include "base/san.h"
 
 _Static_assert(
-	(sizeof(struct lone_arena) + CHUNK_UNIT - 1) / CHUNK_UNIT * CHUNK_UNIT + HARDEN_SEAL +
-			sizeof(struct chunk) + 2 * CHUNK_UNIT + SAN_RED_ZONE <=
+	(sizeof(struct standalone_arena) + CHUNK_UNIT - 1) / CHUNK_UNIT * CHUNK_UNIT +
+			CHECKSUM_SIZE + sizeof(struct chunk) + 2 * CHUNK_UNIT + SAN_RED_ZONE <=
 		BUMP_OVERHEAD,
-	"BUMP_OVERHEAD is honest: header, seal; alignment at the front; rounding and red zone at the end");
+	"BUMP_OVERHEAD is honest: header, checksum; alignment at the front; rounding and red zone at the end");
 
 /* --- life --- */
 
 static const bump_config_t defaults;
 
-static struct arena *lone_init(struct lone_arena *lone, const bump_config_t *config)
+static struct arena *standalone_init(struct standalone_arena *standalone,
+				     const bump_config_t *config)
 {
-	spare_init(&lone->spare, config, config->limit, false);
-	arena_init(&lone->arena, config, &lone->spare, NULL);
-	return &lone->arena;
+	spare_init(&standalone->spare, config, config->limit, false);
+	arena_init(&standalone->arena, config, &standalone->spare, NULL);
+	return &standalone->arena;
 }
 
 bump_t *bump_new(const bump_config_t *config)
@@ -46,24 +47,25 @@ bump_t *bump_new(const bump_config_t *config)
 	}
 
 	void *block;
-	struct lone_arena *lone = heap_new(num_up(sizeof *lone, HEAP_ALIGN), &block);
+	struct standalone_arena *standalone =
+		heap_new(num_up(sizeof *standalone, HEAP_ALIGN), &block);
 
-	if (lone == NULL) {
+	if (standalone == NULL) {
 		if (config->on_oom != NULL)
 			config->on_oom(config->on_oom_ctx,
-				       num_max(config->first_chunk, sizeof *lone));
+				       num_max(config->first_chunk, sizeof *standalone));
 		errno = ENOMEM;
 		return NULL;
 	}
 
-	struct arena *a = lone_init(lone, config);
+	struct arena *a = standalone_init(standalone, config);
 
-	lone->block = block;
+	standalone->block = block;
 	if (config->first_chunk != 0)
 		problem = arena_make_room(a, config->first_chunk, 1);
 	if (problem == NULL)
 		return &a->head;
-	spare_done(&lone->spare);
+	spare_done(&standalone->spare);
 	free(block);
 	arena_failed(&(struct arena){.on_oom = config->on_oom, .on_oom_ctx = config->on_oom_ctx},
 		     problem, config->first_chunk, "bump_new");
@@ -85,11 +87,11 @@ bump_t *bump_new_in(void *memory, size_t size, const bump_config_t *config)
 	}
 
 	const size_t pad = num_pad(memory, CHUNK_UNIT);
-	const size_t seal = (config->harden & BUMP_HARDEN_CHECK) != 0 ? HARDEN_SEAL : 0;
-	const size_t before = pad + num_up(sizeof(struct lone_arena), CHUNK_UNIT) + seal;
+	const size_t checksum = (config->harden & BUMP_HARDEN_CHECK) != 0 ? CHECKSUM_SIZE : 0;
+	const size_t before = pad + num_up(sizeof(struct standalone_arena), CHUNK_UNIT) + checksum;
 
 	/* As arena_footprint() will count it, once there is an arena. */
-	const size_t red_zone = san_watching() ? SAN_RED_ZONE : 0;
+	const size_t red_zone = san_checks_memory() ? SAN_RED_ZONE : 0;
 	const size_t first = num_up(num_add(num_max(config->first_chunk, 1), red_zone), 8);
 
 	if (chunk_size_for(first, num_max(config->min_align, 1)) >
@@ -100,38 +102,39 @@ bump_t *bump_new_in(void *memory, size_t size, const bump_config_t *config)
 		return NULL;
 	}
 
-	struct lone_arena *lone = (struct lone_arena *)(void *)((char *)memory + pad);
+	struct standalone_arena *standalone =
+		(struct standalone_arena *)(void *)((char *)memory + pad);
 
-	memset(lone, 0, sizeof *lone); /* no block for free(3) */
-	struct arena *a = lone_init(lone, config);
+	memset(standalone, 0, sizeof *standalone); /* no block for free(3) */
+	struct arena *a = standalone_init(standalone, config);
 
-	a->home = chunk_at((char *)memory + before, size - before);
-	a->home->serial = ++a->clock;
-	if (arena_seals(a))
-		harden_seal(a->home);
-	arena_resume(a, a->home);
-	if (arena_watched(a))
-		san_no_access(chunk_hidden(a->home),
-			      (size_t)(a->home->end - chunk_hidden(a->home)));
+	a->initial = chunk_at((char *)memory + before, size - before);
+	a->initial->serial = ++a->seq;
+	if (arena_has_checksums(a))
+		checksum_set(a->initial);
+	arena_resume(a, a->initial);
+	if (arena_is_instrumented(a))
+		san_no_access(chunk_hidden(a->initial),
+			      (size_t)(a->initial->end - chunk_hidden(a->initial)));
 	return &a->head;
 }
 
 /* Forget all chunks but the caller's memory: they are someone else's now. */
-static void forget(struct arena *a)
+static void forget_chunks(struct arena *a)
 {
-	a->oldest = a->own = a->own_oldest = NULL;
+	a->oldest = a->large = a->large_oldest = NULL;
 	a->held = 0;
-	a->below = (struct sums){0};
-	a->grow = a->first;
-	if (a->home != NULL) {
-		a->home->touched = a->home->ptr = chunk_start(a->home);
-		a->home->next = NULL;
-		if (arena_seals(a))
-			harden_seal(a->home);
+	a->older = (struct totals){0};
+	a->next_size = a->first_size;
+	if (a->initial != NULL) {
+		a->initial->faulted = a->initial->ptr = chunk_start(a->initial);
+		a->initial->next = NULL;
+		if (arena_has_checksums(a))
+			checksum_set(a->initial);
 	}
-	arena_resume(a, a->home);
-	a->clock++;
-	arena_count(&a->era);
+	arena_resume(a, a->initial);
+	a->seq++;
+	arena_count(&a->epoch);
 	arena_count(&a->resets);
 	if (HERD_DEEP_CHECKS)
 		arena_check(a);
@@ -146,57 +149,58 @@ static void zero_list(struct chunk *list)
 void arena_clear(struct arena *a)
 {
 	CHECK(a->defers == NULL);
-	arena_end_reservation(a, arena_pos(a));
+	arena_end_reservation(a, arena_ptr(a));
 	arena_give_ready(a);
 	arena_save(a);
 	if (arena_zeroes(a)) {
 		zero_list(a->chunk);
-		zero_list(a->own);
+		zero_list(a->large);
 	}
-	if (arena_watched(a)) {
+	if (arena_is_instrumented(a)) {
 		for (struct chunk *c = a->chunk; c != NULL; c = c->next)
 			san_no_access(chunk_start(c), chunk_capacity(c));
-		for (struct chunk *c = a->own; c != NULL; c = c->next)
+		for (struct chunk *c = a->large; c != NULL; c = c->next)
 			san_no_access(chunk_start(c), chunk_capacity(c));
 	}
-	if (a->own != NULL) /* one list out of two, so that it is returned at once */
-		chunk_set_next(a->own_oldest, a->oldest != NULL ? a->chunk : NULL, arena_seals(a));
+	if (a->large != NULL) /* one list out of two, so that it is returned at once */
+		chunk_set_next(a->large_oldest, a->oldest != NULL ? a->chunk : NULL,
+			       arena_has_checksums(a));
 
-	struct chunk *head = a->own != NULL ? a->own : a->chunk;
-	struct chunk *tail = a->oldest != NULL ? a->oldest : a->own_oldest;
+	struct chunk *head = a->large != NULL ? a->large : a->chunk;
+	struct chunk *tail = a->oldest != NULL ? a->oldest : a->large_oldest;
 
 	if (tail != NULL)
 		spare_return(a->spare, head, tail, a->held);
-	forget(a);
+	forget_chunks(a);
 }
 
 void arena_take(struct arena *a, struct arena *from)
 {
-	CHECK(a->chunk == NULL && a->own == NULL && a->defers == NULL && from->home == NULL);
+	CHECK(a->chunk == NULL && a->large == NULL && a->defers == NULL && from->initial == NULL);
 	CHECK(a->ready == NULL && from->ready == NULL);
-	arena_end_reservation(from, arena_pos(from));
+	arena_end_reservation(from, arena_ptr(from));
 	arena_save(from);
 	a->oldest = from->oldest;
-	a->own = from->own;
-	a->own_oldest = from->own_oldest;
-	a->below = from->below;
+	a->large = from->large;
+	a->large_oldest = from->large_oldest;
+	a->older = from->older;
 	a->held = from->held;
 	a->peak = num_max(a->peak, a->held);
-	a->grow = num_min(from->grow, a->max);
+	a->next_size = num_min(from->next_size, a->max_size);
 	a->defers = from->defers;
 	/* INV-SERIAL; 64 bits wide on every machine, which num_max() is not. */
-	if (a->clock < from->clock)
-		a->clock = from->clock;
-	a->clock++;
+	if (a->seq < from->seq)
+		a->seq = from->seq;
+	a->seq++;
 	arena_resume(a, from->chunk);
 	from->defers = NULL;
-	forget(from);
+	forget_chunks(from);
 	if (HERD_DEEP_CHECKS)
 		arena_check(a);
 }
 
 /* Whether an arena is one that its caller may reset and destroy. */
-static bool is_lone(const struct arena *a, const char *function)
+static bool is_standalone(const struct arena *a, const char *function)
 {
 	if (a->herd == NULL)
 		return arena_usable(a, function);
@@ -207,15 +211,15 @@ static bool is_lone(const struct arena *a, const char *function)
 
 static int reset(struct arena *a, const char *function, bool spare_too)
 {
-	if (!is_lone(a, function) || !arena_expect_sound(a, 0, 0, function))
+	if (!is_standalone(a, function) || !arena_expect_valid(a, 0, 0, function))
 		return EINVAL;
-	if (spare_too && !spare_is_sound(a->spare)) {
+	if (spare_too && !spare_is_valid(a->spare)) {
 		misuse(function, HEADER_BROKEN);
 		return EINVAL;
 	}
 	if (a->defers != NULL) {
 		arena_run_defers(a, 0);
-		if (!arena_expect_sound(a, 0, 0, function)) /* they may have broken it */
+		if (!arena_expect_valid(a, 0, 0, function)) /* they may have broken it */
 			return EINVAL;
 	}
 	arena_clear(a);
@@ -233,12 +237,12 @@ int bump_reset(bump_t *bump)
 
 void bump_destroy(bump_t *bump)
 {
-	struct lone_arena *lone = (struct lone_arena *)(void *)arena_of(bump);
+	struct standalone_arena *standalone = (struct standalone_arena *)(void *)arena_of(bump);
 
-	if (lone == NULL || reset(&lone->arena, "bump_destroy", true) != 0)
+	if (standalone == NULL || reset(&standalone->arena, "bump_destroy", true) != 0)
 		return;
-	spare_done(&lone->spare);
-	if (lone->arena.home != NULL)
-		san_raw(lone->arena.home, lone->arena.home->size);
-	free(lone->block);
+	spare_done(&standalone->spare);
+	if (standalone->arena.initial != NULL)
+		san_raw(standalone->arena.initial, standalone->arena.initial->size);
+	free(standalone->block);
 }

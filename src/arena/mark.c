@@ -2,7 +2,7 @@
 /*
  * Marks, rewinding, and deferred functions.
  *
- * A mark is checked before anything is freed. Its arena, its era (checkout or reset) and its
+ * A mark is checked before anything is freed. Its arena, its epoch (checkout or reset) and its
  * chunk must be there still: serials are never used twice, so a chunk that was freed can't be
  * mistaken. That leaves a mark above the position in a chunk that is there. It is fine if an
  * allocation shrank, and void if an outer mark was rewound meanwhile. Marks are numbered, so an
@@ -31,7 +31,7 @@ enum {
 extern inline void bump_scope_leave_(bump_scope_t *scope);
 extern inline bump_scope_t bump_scope_enter_(bump_t *bump);
 
-_Thread_local struct calling *arena_calling __attribute__((tls_model("initial-exec")));
+_Thread_local struct callback *arena_callbacks __attribute__((tls_model("initial-exec")));
 
 /* --- deferred functions --- */
 
@@ -46,7 +46,7 @@ int bump_defer(bump_t *bump, void (*fn)(void *), void *arg)
 
 	if (d == NULL)
 		return errno;
-	*d = (struct defer){.next = a->defers, .fn = fn, .arg = arg, .serial = ++a->clock};
+	*d = (struct defer){.next = a->defers, .fn = fn, .arg = arg, .serial = ++a->seq};
 	a->defers = d;
 	return 0;
 }
@@ -66,35 +66,35 @@ bool bump_undefer(bump_t *bump, void (*fn)(void *), void *arg)
 	return false;
 }
 
-void arena_run_defers(struct arena *a, uint64_t clock)
+void arena_run_defers(struct arena *a, uint64_t seq)
 {
-	struct calling here = {a->herd != NULL ? a->herd : a, arena_calling};
+	struct callback here = {a->herd != NULL ? a->herd : a, arena_callbacks};
 	int state;
 
-	if (a->defers == NULL || a->defers->serial <= clock)
+	if (a->defers == NULL || a->defers->serial <= seq)
 		return;
 	/* A thread that is cancelled in here would leave the arena closed, and `here` in a dead frame. */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	arena_close(a, CLOSED_DEFERS);
-	arena_calling = &here;
-	while (a->defers != NULL && a->defers->serial > clock) {
+	arena_callbacks = &here;
+	while (a->defers != NULL && a->defers->serial > seq) {
 		const struct defer d = *a->defers;
 
 		a->defers = d.next; /* before it runs: exactly once */
 		d.fn(d.arg);
 	}
-	arena_calling = here.outer;
+	arena_callbacks = here.outer;
 	arena_open(a, CLOSED_DEFERS);
 	pthread_setcancelstate(state, NULL);
 }
 
 /* --- marks --- */
 
-struct state arena_state(const struct arena *a)
+struct checkpoint arena_checkpoint(const struct arena *a)
 {
-	return (struct state){.place = arena_place(a),
-			      .clock = a->clock,
-			      .own = a->own != NULL ? a->own->ptr : NULL};
+	return (struct checkpoint){.position = arena_position(a),
+				   .seq = a->seq,
+				   .large = a->large != NULL ? a->large->ptr : NULL};
 }
 
 bump_mark_t bump_mark(const bump_t *bump)
@@ -105,30 +105,30 @@ bump_mark_t bump_mark(const bump_t *bump)
 	if (!arena_readable(a, "bump_mark"))
 		return mark;
 
-	const struct state now = arena_state(a);
+	const struct checkpoint now = arena_checkpoint(a);
 
 	mark = (bump_mark_t){.arena_ = a->id,
-			     .era_ = arena_era(a),
+			     .era_ = arena_epoch(a),
 			     .number_ = ++a->marks, /* nothing that a caller sees */
-			     .clock_ = now.clock,
-			     .chunk_ = now.place.chunk,
-			     .ptr_ = now.place.ptr,
-			     .own_ = now.own};
+			     .clock_ = now.seq,
+			     .chunk_ = now.position.chunk,
+			     .ptr_ = now.position.ptr,
+			     .own_ = now.large};
 	return mark;
 }
 
 /*
  * The mark was rewound: those made since are void where they lie above it.
  *
- * Two ranges are one, with the later mark's place, if that is not below the earlier mark's, and no
+ * Two ranges are one, with the later mark's position, if that is not below the earlier mark's, and no
  * allocation shrank in between. Then marks made in between can't lie above that place and be
  * valid: the position fell from them to there by rewinding, which made them void. Where shrinking
  * keeps ranges apart, and there are more than can be remembered, the oldest is forgotten.
  */
 static void note_voided(struct arena *a, const bump_mark_t *mark)
 {
-	const struct place place = {mark->chunk_, mark->ptr_};
-	const struct voided now = {mark->number_, a->marks, place, place, a->lowered};
+	const struct position position = {mark->chunk_, mark->ptr_};
+	const struct voided now = {mark->number_, a->marks, position, position, a->lowered};
 	size_t n = 0;
 
 	if (now.after == now.upto)
@@ -139,9 +139,9 @@ static void note_voided(struct arena *a, const bump_mark_t *mark)
 	for (size_t i = n; i < VOIDED; i++)
 		a->voided[i].upto = 0;
 	if (n > 0 && a->voided[n - 1].lowered == now.lowered &&
-	    !place_before(place, a->voided[n - 1].first)) {
+	    !position_before(position, a->voided[n - 1].first_size)) {
 		a->voided[n - 1].upto = now.upto;
-		a->voided[n - 1].place = place;
+		a->voided[n - 1].position = position;
 		return;
 	}
 	if (n == VOIDED) {
@@ -153,22 +153,22 @@ static void note_voided(struct arena *a, const bump_mark_t *mark)
 
 static bool is_void(const struct arena *a, const bump_mark_t *mark)
 {
-	const struct place place = {mark->chunk_, mark->ptr_};
+	const struct position position = {mark->chunk_, mark->ptr_};
 
-	if (!place_before(arena_place(a), place))
+	if (!position_before(arena_position(a), position))
 		return false; /* the arena may have grown past it: it can't be told */
 	for (size_t i = 0; i < VOIDED; i++) {
 		const struct voided *v = &a->voided[i];
 
 		if (mark->number_ > v->after && mark->number_ <= v->upto &&
-		    place_before(v->place, place))
+		    position_before(v->position, position))
 			return true;
 	}
 	return false;
 }
 
 /* The chunk that `serial` names; NULL for 0, and where there is none. */
-static struct chunk *find(const struct arena *a, uint64_t serial)
+static struct chunk *find_chunk(const struct arena *a, uint64_t serial)
 {
 	struct chunk *c = a->chunk;
 
@@ -177,13 +177,13 @@ static struct chunk *find(const struct arena *a, uint64_t serial)
 	return c != NULL && c->serial == serial ? c : NULL;
 }
 
-static const char *problem_of(const struct arena *a, const bump_mark_t *mark)
+static const char *mark_problem(const struct arena *a, const bump_mark_t *mark)
 {
 	if (mark->arena_ != a->id)
 		return "the mark belongs to another arena";
-	if (mark->era_ != arena_era(a))
+	if (mark->era_ != arena_epoch(a))
 		return "the mark is of an earlier checkout, or of a time before a reset";
-	if ((mark->chunk_ != 0 && find(a, mark->chunk_) == NULL) || is_void(a, mark))
+	if ((mark->chunk_ != 0 && find_chunk(a, mark->chunk_) == NULL) || is_void(a, mark))
 		return "the mark is void: an outer one was rewound";
 	return NULL;
 }
@@ -194,29 +194,29 @@ struct chain {
 	size_t bytes;
 };
 
-/* Unlink the chunks of a list that came after `clock`. */
+/* Unlink the chunks of a list that came after `seq`. */
 static struct chain unlink_newer(struct arena *a, struct chunk **list, struct chunk **oldest,
-				 uint64_t clock)
+				 uint64_t seq)
 {
 	struct chain chain = {.head = *list};
 
-	while (*list != NULL && (*list)->serial > clock) {
+	while (*list != NULL && (*list)->serial > seq) {
 		struct chunk *c = *list;
 
 		*list = c->next;
 		chain.tail = c;
 		chain.bytes += c->size;
-		a->below.used -= chunk_used(c);
-		a->below.capacity -= chunk_capacity(c);
-		a->below.chunks--;
+		a->older.used -= chunk_used(c);
+		a->older.capacity -= chunk_capacity(c);
+		a->older.chunks--;
 		if (arena_zeroes(a))
 			harden_zero(chunk_start(c), chunk_used(c));
-		if (arena_watched(a))
+		if (arena_is_instrumented(a))
 			san_no_access(chunk_start(c), chunk_capacity(c));
 	}
-	if (*list == NULL || *list == a->home)
+	if (*list == NULL || *list == a->initial)
 		*oldest = NULL;
-	a->clock++;
+	a->seq++;
 	a->held -= chain.bytes;
 	return chain;
 }
@@ -236,13 +236,13 @@ static void count_current(struct arena *a, bool among)
 		return;
 	if (among) {
 		arena_save(a);
-		a->below.used += chunk_used(c);
-		a->below.capacity += chunk_capacity(c);
-		a->below.chunks++;
+		a->older.used += chunk_used(c);
+		a->older.capacity += chunk_capacity(c);
+		a->older.chunks++;
 	} else {
-		a->below.used -= chunk_used(c);
-		a->below.capacity -= chunk_capacity(c);
-		a->below.chunks--;
+		a->older.used -= chunk_used(c);
+		a->older.capacity -= chunk_capacity(c);
+		a->older.chunks--;
 	}
 }
 
@@ -250,14 +250,14 @@ static void count_current(struct arena *a, bool among)
  * The arena holds no chunk any more: keep the newest small one of those that go, for the next
  * allocation. A scope in an arena that holds nothing else would take it from the spare ones again,
  * and give it back, under their lock. Not where the herd has a limit: another member may need it; nor a
- * sealed one, for nobody would look at its seal.
+ * checksums one, for nobody would look at its checksum.
  */
 static void keep_ready(struct arena *a, struct chain *chain)
 {
 	struct chunk *c = chain->head, *before = NULL;
 
 	if (a->chunk != NULL || (a->herd != NULL && spare_limit(a->spare) != SIZE_MAX) ||
-	    arena_seals(a))
+	    arena_has_checksums(a))
 		return;
 	while (c != NULL && c->size > READY_AT_MOST) {
 		before = c;
@@ -277,16 +277,16 @@ static void keep_ready(struct arena *a, struct chain *chain)
 }
 
 /*
- * Free own chunks that came after `clock`, and others after `chunk`: the newest one left is the
+ * Free large chunks that came after `seq`, and others after `chunk`: the newest one left is the
  * current one. Where none is, one may be kept ready.
  */
-static void cut(struct arena *a, uint64_t chunk, uint64_t clock, bool keep)
+static void cut(struct arena *a, uint64_t chunk, uint64_t seq, bool keep)
 {
 	struct chunk *list = a->chunk;
-	struct chain own = {0}, others = {0};
+	struct chain large = {0}, others = {0};
 
-	if (a->own != NULL && a->own->serial > clock)
-		own = unlink_newer(a, &a->own, &a->own_oldest, clock);
+	if (a->large != NULL && a->large->serial > seq)
+		large = unlink_newer(a, &a->large, &a->large_oldest, seq);
 	if (list != NULL && list->serial > chunk) {
 		count_current(a, true);
 		others = unlink_newer(a, &list, &a->oldest, chunk);
@@ -297,7 +297,7 @@ static void cut(struct arena *a, uint64_t chunk, uint64_t clock, bool keep)
 			keep_ready(a, &others);
 	}
 	/* Last: whenever another thread forks, no chunk is in two lists. */
-	give(a, &own);
+	give(a, &large);
 	give(a, &others);
 }
 
@@ -311,7 +311,7 @@ static void leave_free(const struct arena *a, const char *start, char *from, con
 		from -= a->red_zone;
 	if (arena_zeroes(a))
 		harden_zero(from, (size_t)(to - from));
-	if (arena_watched(a))
+	if (arena_is_instrumented(a))
 		san_no_access(from, (size_t)(to - from));
 }
 
@@ -321,39 +321,39 @@ static void leave_free(const struct arena *a, const char *start, char *from, con
  */
 static void cut_growth(struct arena *a, char *end)
 {
-	struct chunk *own = a->own;
+	struct chunk *own = a->large;
 
 	if (own == NULL || (uintptr_t)end <= (uintptr_t)chunk_start(own) ||
 	    (uintptr_t)end >= (uintptr_t)own->ptr)
 		return;
 	leave_free(a, chunk_start(own), end, own->ptr);
-	a->below.used -= (size_t)(own->ptr - end);
-	chunk_set_ptr(own, end, arena_seals(a));
+	a->older.used -= (size_t)(own->ptr - end);
+	chunk_set_ptr(own, end, arena_has_checksums(a));
 }
 
 /* Run what was deferred, and see whether that broke a header. */
-static bool run_defers(struct arena *a, const struct state *to, const char *function)
+static bool run_defers(struct arena *a, const struct checkpoint *to, const char *function)
 {
 	if (a->defers == NULL)
 		return true;
-	arena_run_defers(a, to->clock);
-	return arena_expect_sound(a, to->place.chunk, to->clock, function);
+	arena_run_defers(a, to->seq);
+	return arena_expect_valid(a, to->position.chunk, to->seq, function);
 }
 
-bool arena_rewind(struct arena *a, struct state to, const char *function)
+bool arena_rewind(struct arena *a, struct checkpoint to, const char *function)
 {
 	if (!run_defers(a, &to, function))
 		return false;
-	arena_end_reservation(a, arena_pos(a));
-	cut(a, to.place.chunk, to.clock, true);
-	cut_growth(a, to.own);
-	if (a->chunk != NULL && place_before(to.place, arena_place(a))) {
-		char *const pos = arena_pos(a);
+	arena_end_reservation(a, arena_ptr(a));
+	cut(a, to.position.chunk, to.seq, true);
+	cut_growth(a, to.large);
+	if (a->chunk != NULL && position_before(to.position, arena_position(a))) {
+		char *const pos = arena_ptr(a);
 
-		if (a->chunk->touched < pos)
-			chunk_set_touched(a->chunk, pos, arena_seals(a));
-		leave_free(a, chunk_start(a->chunk), to.place.ptr, pos);
-		arena_set_pos(a, to.place.ptr);
+		if (a->chunk->faulted < pos)
+			chunk_set_faulted(a->chunk, pos, arena_has_checksums(a));
+		leave_free(a, chunk_start(a->chunk), to.position.ptr, pos);
+		arena_set_ptr(a, to.position.ptr);
 	}
 	if (HERD_DEEP_CHECKS)
 		arena_check(a);
@@ -365,19 +365,19 @@ int bump_rewind(bump_t *bump, bump_mark_t mark)
 	struct arena *a = arena_of(bump);
 
 	if (!arena_usable(a, "bump_rewind") ||
-	    !arena_expect_sound(a, mark.chunk_, mark.clock_, "bump_rewind"))
+	    !arena_expect_valid(a, mark.chunk_, mark.clock_, "bump_rewind"))
 		return EINVAL;
 
-	const char *problem = problem_of(a, &mark);
+	const char *problem = mark_problem(a, &mark);
 
 	if (problem != NULL) {
 		misuse("bump_rewind", problem);
 		return EINVAL;
 	}
 	if (!arena_rewind(a,
-			  (struct state){.place = {mark.chunk_, mark.ptr_},
-					 .clock = mark.clock_,
-					 .own = mark.own_},
+			  (struct checkpoint){.position = {mark.chunk_, mark.ptr_},
+					      .seq = mark.clock_,
+					      .large = mark.own_},
 			  "bump_rewind"))
 		return EINVAL;
 	note_voided(a, &mark);
@@ -386,8 +386,8 @@ int bump_rewind(bump_t *bump, bump_mark_t mark)
 
 void arena_strip(struct arena *a)
 {
-	arena_end_reservation(a, arena_pos(a));
+	arena_end_reservation(a, arena_ptr(a));
 	arena_give_ready(a);
-	while (a->chunk != NULL && a->chunk != a->home && arena_pos(a) == chunk_start(a->chunk))
-		cut(a, a->chunk->serial - 1, a->clock, false);
+	while (a->chunk != NULL && a->chunk != a->initial && arena_ptr(a) == chunk_start(a->chunk))
+		cut(a, a->chunk->serial - 1, a->seq, false);
 }

@@ -27,29 +27,29 @@
  * The newest allocation's chunk if that has one of its own, else NULL. One whose header is broken is
  * not looked at: the next reset, or rewind, tells of it.
  */
-static struct chunk *newest_own(const struct arena *a)
+static struct chunk *newest_large(const struct arena *a)
 {
-	if (a->own == NULL || a->own->at != arena_pos(a))
+	if (a->large == NULL || a->large->made_at != arena_ptr(a))
 		return NULL;
-	return !arena_seals(a) || harden_is_sound(a->own) ? a->own : NULL;
+	return !arena_has_checksums(a) || checksum_is_valid(a->large) ? a->large : NULL;
 }
 
 static bool is_newest(const struct arena *a, const char *ptr, size_t size)
 {
-	const struct chunk *own = newest_own(a);
+	const struct chunk *own = newest_large(a);
 	const size_t footprint = arena_footprint(a, size);
 
 	if (own != NULL)
-		return own->serial > a->kept && ptr >= chunk_start(own) && ptr < own->ptr &&
+		return own->serial > a->checkout_seq && ptr >= chunk_start(own) && ptr < own->ptr &&
 		       footprint == (size_t)(own->ptr - ptr);
-	return a->chunk != NULL && ptr >= chunk_start(a->chunk) && ptr < arena_pos(a) &&
-	       footprint == (size_t)(arena_pos(a) - ptr);
+	return a->chunk != NULL && ptr >= chunk_start(a->chunk) && ptr < arena_ptr(a) &&
+	       footprint == (size_t)(arena_ptr(a) - ptr);
 }
 
 /* Mark what a change of size gives to the program, or takes from it. */
 static void watch_resize(const struct arena *a, const char *ptr, size_t old_size, size_t new_size)
 {
-	if (!arena_watched(a))
+	if (!arena_is_instrumented(a))
 		return;
 	if (new_size > old_size)
 		san_fresh(ptr + old_size, new_size - old_size);
@@ -60,23 +60,23 @@ static void watch_resize(const struct arena *a, const char *ptr, size_t old_size
 /* Resize the newest allocation in place. False: there is no room. */
 static bool resize_newest(struct arena *a, char *ptr, size_t old_size, size_t new_size)
 {
-	struct chunk *own = newest_own(a);
+	struct chunk *own = newest_large(a);
 	char *const end = own != NULL ? own->end : a->end;
-	char *const from = own != NULL ? own->ptr : arena_pos(a);
+	char *const from = own != NULL ? own->ptr : arena_ptr(a);
 	const size_t footprint = arena_footprint(a, new_size);
 
 	if (footprint > (size_t)(end - ptr))
 		return false;
-	arena_end_reservation(a, arena_pos(a));
+	arena_end_reservation(a, arena_ptr(a));
 	if (own != NULL) {
-		chunk_set_ptr(own, ptr + footprint, arena_seals(a));
-		a->clock++;
-		a->below.used = a->below.used - (size_t)(from - chunk_start(own)) + chunk_used(own);
+		chunk_set_ptr(own, ptr + footprint, arena_has_checksums(a));
+		a->seq++;
+		a->older.used = a->older.used - (size_t)(from - chunk_start(own)) + chunk_used(own);
 	} else {
 		if (ptr + footprint < from)
 			arena_lower(a, ptr + footprint);
 		else
-			arena_set_pos(a, ptr + footprint);
+			arena_set_ptr(a, ptr + footprint);
 	}
 	watch_resize(a, ptr, old_size, new_size);
 	return true;
@@ -125,37 +125,37 @@ bool bump_extend(bump_t *bump, void *ptr, size_t old_size, size_t new_size)
 }
 
 /* Take a chunk of its own out of its list, and make it a spare one. */
-static void drop_own(struct arena *a, struct chunk *own)
+static void drop_large(struct arena *a, struct chunk *own)
 {
-	CHECK(a->own == own);
-	a->own = own->next;
-	if (a->own == NULL)
-		a->own_oldest = NULL;
-	a->clock++;
+	CHECK(a->large == own);
+	a->large = own->next;
+	if (a->large == NULL)
+		a->large_oldest = NULL;
+	a->seq++;
 	a->held -= own->size;
-	a->below.used -= chunk_used(own);
-	a->below.capacity -= chunk_capacity(own);
-	a->below.chunks--;
+	a->older.used -= chunk_used(own);
+	a->older.capacity -= chunk_capacity(own);
+	a->older.chunks--;
 	spare_return(a->spare, own, own, own->size);
 }
 
 bool bump_free_last(bump_t *bump, void *ptr, size_t size)
 {
 	struct arena *a = arena_of(bump);
-	struct chunk *own = newest_own(a);
+	struct chunk *own = newest_large(a);
 
 	if ((a->flags & CLOSED_DEFERS) != 0)
 		return false; /* a destructor may take its object back: all is freed in a moment */
 	if (!arena_usable(a, "bump_free_last") || ptr == NULL ||
 	    !is_newest(a, (const char *)ptr, size))
 		return false;
-	arena_end_reservation(a, arena_pos(a));
+	arena_end_reservation(a, arena_ptr(a));
 	if (arena_zeroes(a))
 		harden_zero(ptr, arena_footprint(a, size));
-	if (arena_watched(a))
+	if (arena_is_instrumented(a))
 		san_no_access(ptr, num_max(size, 1));
 	if (own != NULL) {
-		drop_own(a, own);
+		drop_large(a, own);
 	} else {
 		arena_lower(a, (char *)ptr);
 	}
@@ -165,7 +165,7 @@ bool bump_free_last(bump_t *bump, void *ptr, size_t size)
 /* Where an allocation at `align` would start in the current chunk, and the bytes it could have. */
 static char *tail_at(const struct arena *a, size_t align, size_t *room)
 {
-	char *const pos = arena_pos(a);
+	char *const pos = arena_ptr(a);
 	const size_t left = (size_t)(a->end - pos);
 	const size_t pad = num_pad(pos, align);
 
@@ -213,13 +213,13 @@ void *bump_reserve(bump_t *bump, size_t size, size_t align, size_t *room)
 	CHECK(left >= size);
 	if (arena_zeroes(a))
 		left = zeroed_room(a, start, left, size);
-	if (arena_watched(a))
+	if (arena_is_instrumented(a))
 		san_fresh(start, left);
 	if (room != NULL) {
 		*room = left;
 		san_defined(room, sizeof *room);
 	}
-	a->reservation = (struct reservation){start, arena_pos(a), a->clock};
+	a->reservation = (struct reservation){start, arena_ptr(a), a->seq};
 	if (arena_zeroes(a)) { /* no allocation goes by that */
 		a->reservation.pos = start + left;
 		arena_close(a, CLOSED_RESERVED);
@@ -234,10 +234,9 @@ void bump_commit(bump_t *bump, void *start, size_t used)
 
 	if (!arena_usable(a, "bump_commit"))
 		return;
-	const bool moved = (a->flags & CLOSED_RESERVED) == 0 && a->reservation.pos != arena_pos(a);
+	const bool moved = (a->flags & CLOSED_RESERVED) == 0 && a->reservation.pos != arena_ptr(a);
 
-	if (from == NULL || from != a->reservation.start || moved ||
-	    a->reservation.clock != a->clock) {
+	if (from == NULL || from != a->reservation.start || moved || a->reservation.seq != a->seq) {
 		misuse("bump_commit", "this is not the arena's present reservation");
 		return;
 	}
@@ -251,8 +250,8 @@ void bump_commit(bump_t *bump, void *start, size_t used)
 	}
 	arena_end_reservation(a, from + used);
 	a->reservation.start = NULL;
-	if (arena_watched(a))
+	if (arena_is_instrumented(a))
 		san_no_access(from + used, left - used);
 	if (used != 0)
-		arena_set_pos(a, from + arena_footprint(a, used));
+		arena_set_ptr(a, from + arena_footprint(a, used));
 }

@@ -12,7 +12,7 @@ size_t bump_capacity(const bump_t *bump)
 {
 	const struct arena *a = arena_of(bump);
 
-	return arena_readable(a, "bump_capacity") ? (size_t)(a->end - arena_pos(a)) : 0;
+	return arena_readable(a, "bump_capacity") ? (size_t)(a->end - arena_ptr(a)) : 0;
 }
 
 size_t bump_min_align(const bump_t *bump)
@@ -29,7 +29,7 @@ size_t bump_limit(const bump_t *bump)
 	if (!arena_readable(a, "bump_limit"))
 		return 0;
 	if (a->herd == NULL)
-		return spare_figures(a->spare).limit;
+		return spare_stats(a->spare).limit;
 	return a->limit != SIZE_MAX ? a->limit : 0;
 }
 
@@ -54,15 +54,15 @@ void bump_stats(const bump_t *bump, bump_stats_t *stats)
 	if (!arena_readable(a, "bump_stats"))
 		return;
 
-	const struct sums sums = arena_sums(a);
+	const struct totals totals = arena_totals(a);
 
-	stats->used = sums.used;
-	stats->capacity = sums.capacity;
-	stats->chunks = sums.chunks;
+	stats->used = totals.used;
+	stats->capacity = totals.capacity;
+	stats->chunks = totals.chunks;
 	stats->reserved = a->held;
 	stats->peak = a->peak;
 	if (a->herd == NULL) {
-		const struct spare_figures figures = spare_figures(a->spare);
+		const struct spare_stats figures = spare_stats(a->spare);
 
 		stats->reserved = figures.reserved;
 		stats->peak = figures.peak;
@@ -74,14 +74,14 @@ int arena_each_chunk(const struct arena *a,
 		     int (*fn)(void *ctx, const void *start, size_t used, size_t capacity),
 		     void *ctx)
 {
-	const struct chunk *c = a->chunk, *own = a->own;
+	const struct chunk *c = a->chunk, *own = a->large;
 	int result = 0;
 
 	while (result == 0 && (c != NULL || own != NULL)) {
 		const struct chunk **list =
 			own == NULL || (c != NULL && c->serial > own->serial) ? &c : &own;
 		const struct chunk *next = *list;
-		const char *pos = next == a->chunk ? arena_pos(a) : next->ptr;
+		const char *pos = next == a->chunk ? arena_ptr(a) : next->ptr;
 
 		*list = next->next;
 		result = fn(ctx, chunk_start(next), (size_t)(pos - chunk_start(next)),
@@ -97,7 +97,7 @@ int bump_each_chunk(const bump_t *bump,
 	const struct arena *a = arena_of(bump);
 
 	if (!arena_readable(a, "bump_each_chunk") ||
-	    !arena_expect_sound(a, 0, 0, "bump_each_chunk"))
+	    !arena_expect_valid(a, 0, 0, "bump_each_chunk"))
 		return EINVAL;
 	return arena_each_chunk(a, fn, ctx);
 }
@@ -112,6 +112,6 @@ bool bump_owns(const bump_t *bump, const void *ptr)
 {
 	const struct arena *a = arena_of(bump);
 
-	return arena_readable(a, "bump_owns") && arena_expect_sound(a, 0, 0, "bump_owns") &&
+	return arena_readable(a, "bump_owns") && arena_expect_valid(a, 0, 0, "bump_owns") &&
 	       arena_each_chunk(a, chunk_holds, (void *)(uintptr_t)ptr) != 0;
 }

@@ -46,7 +46,7 @@ int bump_str_grow_(bump_str_t *s, size_t n, const char *function)
 static char *tail(const bump_str_t *s, size_t *room)
 {
 	const struct arena *a = arena_of(s->bump);
-	char *const pos = arena_pos(a);
+	char *const pos = arena_ptr(a);
 	char *start;
 
 	if (s->data == NULL) {
@@ -64,8 +64,8 @@ static char *tail(const bump_str_t *s, size_t *room)
 	return *room != 0 ? start : NULL;
 }
 
-static HERD_PRINTF(3, 0) int print(bump_str_t *s, const char *function, const char *format,
-				   va_list args)
+static HERD_PRINTF(3, 0) int print_str(bump_str_t *s, const char *function, const char *format,
+				       va_list args)
 {
 	size_t room;
 	va_list again;
@@ -92,7 +92,7 @@ static HERD_PRINTF(3, 0) int print(bump_str_t *s, const char *function, const ch
 
 int bump_str_vprintf(bump_str_t *s, const char *format, va_list args)
 {
-	return print(s, "bump_str_vprintf", format, args);
+	return print_str(s, "bump_str_vprintf", format, args);
 }
 
 int bump_str_printf(bump_str_t *s, const char *format, ...)
@@ -100,7 +100,7 @@ int bump_str_printf(bump_str_t *s, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	const int error = print(s, "bump_str_printf", format, args);
+	const int error = print_str(s, "bump_str_printf", format, args);
 
 	va_end(args);
 	return error;

@@ -68,8 +68,8 @@ char *bump_strndup(bump_t *bump, const char *s, size_t n)
  * Most texts fit behind the position: they are printed there and need no second pass. Where
  * what is free must not be written to, the text is measured first.
  */
-static HERD_PRINTF(3, 0) char *print(bump_t *bump, const char *function, const char *format,
-				     va_list args)
+static HERD_PRINTF(3, 0) char *print_text(bump_t *bump, const char *function, const char *format,
+					  va_list args)
 {
 	struct arena *a = arena_of(bump);
 	va_list again;
@@ -77,7 +77,7 @@ static HERD_PRINTF(3, 0) char *print(bump_t *bump, const char *function, const c
 	if (!arena_usable(a, function))
 		return NULL;
 
-	char *const pos = arena_pos(a);
+	char *const pos = arena_ptr(a);
 	const size_t pad = num_pad(pos, a->min_align);
 	const size_t left = arena_free_is_clean(a) ? 0 : num_sub((size_t)(a->end - pos), pad);
 	const size_t room = num_min(left, INT_MAX);
@@ -95,7 +95,7 @@ static HERD_PRINTF(3, 0) char *print(bump_t *bump, const char *function, const c
 
 char *bump_vasprintf(bump_t *bump, const char *format, va_list args)
 {
-	return print(bump, "bump_vasprintf", format, args);
+	return print_text(bump, "bump_vasprintf", format, args);
 }
 
 char *bump_asprintf(bump_t *bump, const char *format, ...)
@@ -103,7 +103,7 @@ char *bump_asprintf(bump_t *bump, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	char *text = print(bump, "bump_asprintf", format, args);
+	char *text = print_text(bump, "bump_asprintf", format, args);
 
 	va_end(args);
 	return text;

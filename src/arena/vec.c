@@ -21,7 +21,7 @@ extern inline void bump_vec_copy_(void *data, size_t *len, const void *items, si
 extern inline void *bump_vec_popped_(void *data, size_t *len, size_t size, void *zero);
 
 /* What an array asks for, in elements. */
-struct wish {
+struct vec_request {
 	size_t need;
 	size_t want; /* at least that */
 	size_t size; /* of an element */
@@ -32,20 +32,20 @@ struct wish {
  * The room, in elements, that is to be had in so many bytes: what is wanted, or less; 0 where that
  * is not what is needed.
  */
-static size_t fitting(const struct wish *wish, size_t bytes)
+static size_t fitting(const struct vec_request *request, size_t bytes)
 {
-	if (HERD_LIKELY(num_mul(wish->want, wish->size) <= bytes))
-		return wish->want; /* and no division */
+	if (HERD_LIKELY(num_mul(request->want, request->size) <= bytes))
+		return request->want; /* and no division */
 
-	const size_t most = bytes / wish->size;
+	const size_t most = bytes / request->size;
 
-	return most >= wish->need ? most : 0;
+	return most >= request->need ? most : 0;
 }
 
 /* How far the array at `data` could reach if it is the newest allocation. */
-static size_t reach(const struct arena *a, const char *data)
+static size_t array_reach(const struct arena *a, const char *data)
 {
-	const struct chunk *const own = a->own;
+	const struct chunk *const own = a->large;
 	const char *end = a->end;
 
 	if (own != NULL && data >= chunk_start(own) && data < own->end)
@@ -59,39 +59,41 @@ static size_t reach(const struct arena *a, const char *data)
  * What arena_resize() does in the usual case: the array ends at the position, no large request came
  * after it, the chunk has all that is wanted, nobody watches memory, and nothing is reserved.
  */
-static bool extend_at_once(struct arena *a, char *data, size_t cap, const struct wish *wish)
+static bool extend_at_once(struct arena *a, char *data, size_t cap,
+			   const struct vec_request *request)
 {
-	const size_t bytes = num_mul(wish->want, wish->size);
+	const size_t bytes = num_mul(request->want, request->size);
 
-	if (a->own != NULL || (a->flags & (CLOSED_WATCHED | CLOSED_RESERVED)) != 0 ||
-	    data + arena_footprint(a, cap * wish->size) != arena_pos(a) ||
+	if (a->large != NULL || (a->flags & (CLOSED_INSTRUMENTED | CLOSED_RESERVED)) != 0 ||
+	    data + arena_footprint(a, cap * request->size) != arena_ptr(a) ||
 	    bytes > (size_t)(a->end - data))
 		return false;
-	arena_set_pos(a, data + num_up(bytes, 8));
+	arena_set_ptr(a, data + num_up(bytes, 8));
 	return true;
 }
 
 /* Grow in place: there all that is left will do, if it is enough. The room, or 0. */
-static size_t extend(struct arena *a, char *data, size_t cap, const struct wish *wish)
+static size_t extend(struct arena *a, char *data, size_t cap, const struct vec_request *request)
 {
-	if (HERD_LIKELY(extend_at_once(a, data, cap, wish)))
-		return wish->want;
+	if (HERD_LIKELY(extend_at_once(a, data, cap, request)))
+		return request->want;
 
-	const size_t room = fitting(wish, reach(a, data));
+	const size_t room = fitting(request, array_reach(a, data));
 
-	return room != 0 && arena_resize(a, data, cap * wish->size, room * wish->size) ? room : 0;
+	return room != 0 && arena_resize(a, data, cap * request->size, room * request->size) ? room
+											     : 0;
 }
 
 /* Start in the current chunk, in the same way. */
-static size_t start(struct arena *a, char **data, const struct wish *wish)
+static size_t start(struct arena *a, char **data, const struct vec_request *request)
 {
-	char *const pos = arena_pos(a);
-	const size_t align = num_max(wish->align, a->min_align);
+	char *const pos = arena_ptr(a);
+	const size_t align = num_max(request->align, a->min_align);
 	const size_t taken = num_add(num_pad(pos, align), a->red_zone);
-	const size_t room = fitting(wish, num_sub((size_t)(a->end - pos), taken));
+	const size_t room = fitting(request, num_sub((size_t)(a->end - pos), taken));
 
 	if (room != 0)
-		*data = (char *)arena_alloc_here(a, room * wish->size, align);
+		*data = (char *)arena_alloc_here(a, room * request->size, align);
 	return room;
 }
 
@@ -99,20 +101,20 @@ static size_t start(struct arena *a, char **data, const struct wish *wish)
  * New memory: as much as is wanted, or as is needed where there is not so much. The room, or 0: the
  * failure was reported.
  */
-static size_t move(struct arena *a, char **data, size_t len, const struct wish *wish,
+static size_t move(struct arena *a, char **data, size_t len, const struct vec_request *request,
 		   const char *function)
 {
 	const char *problem = NO_MEMORY;
-	const size_t need = num_mul(wish->need, wish->size);
-	size_t room = wish->want;
+	const size_t need = num_mul(request->need, request->size);
+	size_t room = request->want;
 	void *moved;
 
 	/* No array is larger: the header relies on it. */
 	if (need <= PTRDIFF_MAX) {
-		problem = arena_try_alloc(a, num_mul(room, wish->size), wish->align, &moved);
+		problem = arena_try_alloc(a, num_mul(room, request->size), request->align, &moved);
 		if (problem == NO_MEMORY) {
-			room = wish->need;
-			problem = arena_try_alloc(a, need, wish->align, &moved);
+			room = request->need;
+			problem = arena_try_alloc(a, need, request->align, &moved);
 		}
 	}
 	if (problem != NULL) {
@@ -120,7 +122,7 @@ static size_t move(struct arena *a, char **data, size_t len, const struct wish *
 		return 0;
 	}
 	if (len != 0)
-		san_copy(moved, *data, len * wish->size);
+		san_copy(moved, *data, len * request->size);
 	*data = (char *)moved;
 	return room;
 }
@@ -154,12 +156,12 @@ bump_vec_room_t vec_grow(bump_t *bump, void *data, size_t len, size_t cap, size_
 	const size_t need = num_add(len, n);
 	const size_t want = num_max(need, wanted(cap, size));
 	/* Of bytes the arena gives a multiple of 8 anyway. */
-	const struct wish wish = {need, size == 1 ? num_up(want, 8) : want, size, align};
+	const struct vec_request request = {need, size == 1 ? num_up(want, 8) : want, size, align};
 	size_t room;
 
-	room = memory != NULL ? extend(a, memory, cap, &wish) : start(a, &memory, &wish);
+	room = memory != NULL ? extend(a, memory, cap, &request) : start(a, &memory, &request);
 	if (room == 0)
-		room = move(a, &memory, len, &wish, function);
+		room = move(a, &memory, len, &request, function);
 	if (room == 0)
 		return (bump_vec_room_t){NULL, (size_t)errno};
 	return (bump_vec_room_t){memory, room};

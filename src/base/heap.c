@@ -16,7 +16,7 @@
 
 void *heap_new(size_t size, void **block)
 {
-	const bool plain = !san_watching();
+	const bool plain = !san_checks_memory();
 	char *start = plain ? malloc(num_add(size, HEAP_ALIGN)) : aligned_alloc(HEAP_ALIGN, size);
 
 	*block = start;

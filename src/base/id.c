@@ -16,7 +16,7 @@ struct ids {
 	uint64_t next, end;
 };
 
-static uint64_t take(struct ids *mine, _Atomic uint64_t *last)
+static uint64_t take_number(struct ids *mine, _Atomic uint64_t *last)
 {
 	if (mine->next == mine->end) {
 		/* Relaxed: only uniqueness counts, and an atomic addition has that in any order. */
@@ -31,7 +31,7 @@ uint64_t id_next_herd(void)
 	static _Atomic uint64_t last;
 	static _Thread_local struct ids mine __attribute__((tls_model("initial-exec")));
 
-	return take(&mine, &last);
+	return take_number(&mine, &last);
 }
 
 uint64_t id_next(void)
@@ -39,5 +39,5 @@ uint64_t id_next(void)
 	static _Atomic uint64_t last;
 	static _Thread_local struct ids mine __attribute__((tls_model("initial-exec")));
 
-	return take(&mine, &last);
+	return take_number(&mine, &last);
 }

@@ -44,7 +44,7 @@ SAN_WEAK void __tsan_release(void *p);
 SAN_WEAK void __tsan_write8(void *p);
 
 /* For functions that touch memory which the program may not. */
-#define SAN_UNWATCHED __attribute__((no_sanitize("address", "undefined")))
+#define SAN_UNINSTRUMENTED __attribute__((no_sanitize("address", "undefined")))
 
 /* Bytes of no access between two allocations of a watched arena; a multiple of 8. */
 #define SAN_RED_ZONE 16
@@ -65,7 +65,7 @@ static inline bool san_on_valgrind(void)
 }
 
 /* Whether someone watches memory in this process. */
-static inline bool san_watching(void)
+static inline bool san_checks_memory(void)
 {
 	return __asan_poison_memory_region != NULL || __msan_poison != NULL || san_on_valgrind();
 }
@@ -168,7 +168,7 @@ static inline void san_atomic(void *p, size_t n)
 }
 
 /* Whether someone watches threads; then what follows says something. */
-static inline bool san_watching_threads(void)
+static inline bool san_checks_threads(void)
 {
 	return __tsan_acquire != NULL || (SAN_VALGRIND_THREADS && san_on_valgrind());
 }

@@ -32,7 +32,7 @@ static inline bool single_threaded(void)
 }
 
 /* Add to a counter (modulo 2^N: so subtract, too); @return what it was. */
-static inline size_t single_add(_Atomic size_t *counter, size_t n, memory_order order)
+static inline size_t thread_add(_Atomic size_t *counter, size_t n, memory_order order)
 {
 	if (!single_threaded())
 		return atomic_fetch_add_explicit(counter, n, order);
@@ -44,7 +44,7 @@ static inline size_t single_add(_Atomic size_t *counter, size_t n, memory_order 
 }
 
 /* Exchange a pointer; @return what it was. */
-static inline void *single_exchange(_Atomic(void *) *pointer, void *value, memory_order order)
+static inline void *thread_exchange(_Atomic(void *) *pointer, void *value, memory_order order)
 {
 	if (!single_threaded())
 		return atomic_exchange_explicit(pointer, value, order);
@@ -56,7 +56,7 @@ static inline void *single_exchange(_Atomic(void *) *pointer, void *value, memor
 }
 
 /* Compare and swap; false: it is *expected no more, and *expected is what it is. */
-static inline bool single_swap(_Atomic uint64_t *word, uint64_t *expected, uint64_t value,
+static inline bool thread_swap(_Atomic uint64_t *word, uint64_t *expected, uint64_t value,
 			       memory_order order)
 {
 	if (!single_threaded())
@@ -66,8 +66,8 @@ static inline bool single_swap(_Atomic uint64_t *word, uint64_t *expected, uint6
 	return true;
 }
 
-/* single_add() for a word of 64 bits. */
-static inline uint64_t single_add64(_Atomic uint64_t *word, uint64_t n, memory_order order)
+/* thread_add() for a word of 64 bits. */
+static inline uint64_t thread_add64(_Atomic uint64_t *word, uint64_t n, memory_order order)
 {
 	if (!single_threaded())
 		return atomic_fetch_add_explicit(word, n, order);

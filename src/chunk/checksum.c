@@ -13,12 +13,12 @@
 
 const char HEADER_BROKEN[] = "the header of a chunk was overwritten";
 
-struct seal {
+struct checksum {
 	uint64_t sum;
 	uint64_t unused;
 };
 
-_Static_assert(sizeof(struct seal) == HARDEN_SEAL, "a header behind a seal is aligned");
+_Static_assert(sizeof(struct checksum) == CHECKSUM_SIZE, "a header behind a checksum is aligned");
 
 /* --- the configuration --- */
 
@@ -51,7 +51,7 @@ static void make_secret(void)
 	san_publish(&secret);
 }
 
-void harden_prepare(void)
+void checksum_prepare(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -59,16 +59,16 @@ void harden_prepare(void)
 	san_observe(&secret);
 }
 
-static struct seal *seal_of(const struct chunk *c)
+static struct checksum *checksum_of(const struct chunk *c)
 {
-	return (struct seal *)(uintptr_t)c - 1;
+	return (struct checksum *)(uintptr_t)c - 1;
 }
 
 /*
- * A member's part of the seal. Every step can be undone, so two values of a member never have the
+ * A member's part of the checksum. Every step can be undone, so two values of a member never have the
  * same term: a header in which one member is wrong is always found, others but for one in 2^64.
  */
-static uint64_t term(const struct chunk *c, enum harden_member member, uint64_t value)
+static uint64_t term(const struct chunk *c, enum header_member member, uint64_t value)
 {
 	uint64_t x = value ^ secret;
 
@@ -82,33 +82,34 @@ static uint64_t term(const struct chunk *c, enum harden_member member, uint64_t 
 
 static uint64_t sum_of(const struct chunk *c)
 {
-	return term(c, SEAL_NEXT, (uintptr_t)c->next) ^ term(c, SEAL_END, (uintptr_t)c->end) ^
-	       term(c, SEAL_PTR, (uintptr_t)c->ptr) ^ term(c, SEAL_TOUCHED, (uintptr_t)c->touched) ^
-	       term(c, SEAL_SIZE, c->size) ^ term(c, SEAL_SERIAL, c->serial);
+	return term(c, HEADER_NEXT, (uintptr_t)c->next) ^ term(c, HEADER_END, (uintptr_t)c->end) ^
+	       term(c, HEADER_PTR, (uintptr_t)c->ptr) ^
+	       term(c, HEADER_FAULTED, (uintptr_t)c->faulted) ^ term(c, HEADER_SIZE, c->size) ^
+	       term(c, HEADER_SERIAL, c->serial);
 }
 
-void harden_seal(struct chunk *c)
+void checksum_set(struct chunk *c)
 {
-	seal_of(c)->sum = sum_of(c);
+	checksum_of(c)->sum = sum_of(c);
 }
 
-bool harden_is_sound(const struct chunk *c)
+bool checksum_is_valid(const struct chunk *c)
 {
-	return seal_of(c)->sum == sum_of(c);
+	return checksum_of(c)->sum == sum_of(c);
 }
 
-void harden_replace(struct chunk *c, enum harden_member member, uint64_t former, uint64_t now)
+void checksum_update(struct chunk *c, enum header_member member, uint64_t former, uint64_t now)
 {
-	seal_of(c)->sum ^= term(c, member, former) ^ term(c, member, now);
+	checksum_of(c)->sum ^= term(c, member, former) ^ term(c, member, now);
 }
 
 /* --- clearing --- */
 
 void harden_zero(void *p, size_t n)
 {
-	if (san_watching())
+	if (san_checks_memory())
 		san_raw(p, n); /* red zones */
 	explicit_bzero(p, n);  /* which no compiler leaves out */
-	if (san_watching())
+	if (san_checks_memory())
 		san_no_access(p, n);
 }

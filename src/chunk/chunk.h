@@ -22,8 +22,8 @@ struct chunk {
 	char *end; /* one past the last usable byte; a multiple of CHUNK_UNIT */
 	char *ptr; /* the position in it, while it is not an arena's current chunk */
 	union {
-		char *touched; /* up to here its pages were written to once */
-		char *at;      /* of a large request's own chunk: the arena's position then */
+		char *faulted; /* its pages were written to once up to here */
+		char *made_at; /* of a large chunk: the arena's position when it was made */
 	};
 	size_t size;	 /* as the source gave it; what release gets */
 	uint64_t serial; /* of two chunks of an arena, the higher is the newer */
@@ -41,7 +41,7 @@ static inline struct chunk *chunk_at(void *memory, size_t size)
 
 	c->next = NULL;
 	c->ptr = (char *)(c + 1);
-	c->touched = c->ptr;
+	c->faulted = c->ptr;
 	c->end = (char *)memory + num_down(size, CHUNK_UNIT);
 	c->size = size;
 	c->serial = 0;

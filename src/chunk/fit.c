@@ -18,7 +18,7 @@ enum {
 	MUCH_LARGER = 4, /* a spare chunk that many times too large is left for those who need it */
 };
 
-static unsigned bin_of(size_t size)
+static unsigned class_of_size(size_t size)
 {
 	const unsigned long doublings = size >> 13;
 	unsigned bin = 0;
@@ -29,30 +29,30 @@ static unsigned bin_of(size_t size)
 }
 
 /* Whether a chunk's header may be trusted; if not, nobody looks at a list again. */
-static bool is_sound(struct spare *s, const struct chunk *c)
+static bool chunk_is_valid(struct spare *s, const struct chunk *c)
 {
-	if (s->sealed && !harden_is_sound(c))
+	if (s->checksums && !checksum_is_valid(c))
 		s->broken = true;
 	return !s->broken;
 }
 
-static bool list_is_sound(struct spare *s, const struct chunk *list)
+static bool spare_list_is_valid(struct spare *s, const struct chunk *list)
 {
-	while (list != NULL && is_sound(s, list))
+	while (list != NULL && chunk_is_valid(s, list))
 		list = list->next;
 	return list == NULL;
 }
 
-bool fit_is_sound(struct spare *s)
+bool fit_is_valid(struct spare *s)
 {
-	bool sound = !s->broken;
+	bool valid = !s->broken;
 
-	if (!s->sealed)
+	if (!s->checksums)
 		return true;
-	sound = sound && list_is_sound(s, s->unsorted);
+	valid = valid && spare_list_is_valid(s, s->unsorted);
 	for (unsigned bin = 0; bin < SPARE_CLASSES; bin++)
-		sound = sound && list_is_sound(s, s->sorted[bin]);
-	return sound;
+		valid = valid && spare_list_is_valid(s, s->sorted[bin]);
+	return valid;
 }
 
 /* Sort up to n chunks into their classes. Whether one of them went into `class`. */
@@ -60,20 +60,20 @@ static bool sort_some(struct spare *s, size_t n, unsigned bin)
 {
 	bool found = false;
 
-	for (; n != 0 && s->unsorted != NULL && is_sound(s, s->unsorted); n--) {
+	for (; n != 0 && s->unsorted != NULL && chunk_is_valid(s, s->unsorted); n--) {
 		struct chunk *c = s->unsorted;
-		struct chunk **list = &s->sorted[bin_of(c->size)];
+		struct chunk **list = &s->sorted[class_of_size(c->size)];
 
 		found = found || list == &s->sorted[bin];
 		s->unsorted = c->next;
-		chunk_set_next(c, *list, s->sealed);
+		chunk_set_next(c, *list, s->checksums);
 		*list = c;
 	}
 	return found;
 }
 
 /*
- * Whether size a serves a wish for `want` better than b: at or above it the smaller one, else
+ * Whether size a serves a request for `want` better than b: at or above it the smaller one, else
  * the larger.
  */
 static bool better(size_t a, size_t b, size_t want)
@@ -87,27 +87,28 @@ static bool better(size_t a, size_t b, size_t want)
  * Unlink the best chunk of one class, of the first few that are looked at; NULL where none
  * serves.
  */
-static struct chunk *take_from_class(struct spare *s, unsigned bin, const struct spare_wish *wish)
+static struct chunk *take_from_class(struct spare *s, unsigned bin,
+				     const struct chunk_request *request)
 {
 	struct chunk *best = NULL, *before_best = NULL, *before = NULL;
 	size_t looks = LOOK_AT_MOST;
 
 	for (struct chunk *c = s->sorted[bin]; c != NULL && looks-- != 0; c = c->next) {
-		if (!is_sound(s, c))
+		if (!chunk_is_valid(s, c))
 			return NULL;
-		if (c->size >= wish->need && c->size <= wish->most &&
-		    (best == NULL || better(c->size, best->size, wish->want))) {
+		if (c->size >= request->need && c->size <= request->most &&
+		    (best == NULL || better(c->size, best->size, request->want))) {
 			best = c;
 			before_best = before;
 		}
-		if (best != NULL && best->size == wish->want)
+		if (best != NULL && best->size == request->want)
 			break;
 		before = c;
 	}
 	if (best == NULL)
 		return NULL;
 	if (before_best != NULL)
-		chunk_set_next(before_best, best->next, s->sealed);
+		chunk_set_next(before_best, best->next, s->checksums);
 	else
 		s->sorted[bin] = best->next;
 	s->bytes -= best->size;
@@ -118,32 +119,34 @@ static struct chunk *take_from_class(struct spare *s, unsigned bin, const struct
  * Take the first chunk of a class, if it is just as large as wanted: as a member finds it that
  * grows again through the sizes of its last phase. It is what take_from_class() would take.
  */
-static struct chunk *take_exact(struct spare *s, unsigned bin, const struct spare_wish *wish)
+static struct chunk *take_exact(struct spare *s, unsigned bin, const struct chunk_request *request)
 {
 	struct chunk *c = s->sorted[bin];
 
-	if (c == NULL || !is_sound(s, c) || c->size != wish->want || c->size > wish->most)
+	if (c == NULL || !chunk_is_valid(s, c) || c->size != request->want ||
+	    c->size > request->most)
 		return NULL;
 	s->sorted[bin] = c->next;
 	s->bytes -= c->size;
 	return c;
 }
 
-struct chunk *fit_take(struct spare *s, const struct spare_wish *wish)
+struct chunk *fit_take(struct spare *s, const struct chunk_request *request)
 {
 	if (s->bytes == 0 || s->broken)
 		return NULL;
 
-	struct chunk *exact = take_exact(s, bin_of(wish->want), wish);
+	struct chunk *exact = take_exact(s, class_of_size(request->want), request);
 
 	if (HERD_LIKELY(exact != NULL))
 		return exact;
 
-	const size_t largest = num_max(num_mul(wish->want, MUCH_LARGER), CHUNK_MAX);
-	const struct spare_wish bounded = {wish->need, wish->want, num_min(wish->most, largest)};
-	const unsigned ideal = bin_of(wish->want);
-	const unsigned least = bin_of(wish->need);
-	const unsigned last = bin_of(bounded.most);
+	const size_t largest = num_max(num_mul(request->want, MUCH_LARGER), CHUNK_MAX);
+	const struct chunk_request bounded = {request->need, request->want,
+					      num_min(request->most, largest)};
+	const unsigned ideal = class_of_size(request->want);
+	const unsigned least = class_of_size(request->need);
+	const unsigned last = class_of_size(bounded.most);
 	struct chunk *c = take_from_class(s, ideal, &bounded);
 
 	while (c == NULL && s->unsorted != NULL && !s->broken) {
@@ -162,7 +165,7 @@ struct chunk *fit_take_above(struct spare *s, size_t keep, size_t *bytes)
 	struct chunk *list = NULL;
 
 	*bytes = 0;
-	if (!fit_is_sound(s))
+	if (!fit_is_valid(s))
 		return NULL;
 	if (s->bytes > keep)
 		(void)sort_some(s, SIZE_MAX, 0);
@@ -171,7 +174,7 @@ struct chunk *fit_take_above(struct spare *s, size_t keep, size_t *bytes)
 			struct chunk *c = s->sorted[bin];
 
 			s->sorted[bin] = c->next;
-			chunk_set_next(c, list, s->sealed);
+			chunk_set_next(c, list, s->checksums);
 			list = c;
 			s->bytes -= c->size;
 			*bytes += c->size;

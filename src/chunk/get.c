@@ -21,11 +21,11 @@ static const char SOURCE_EMPTY[] = "the source has no memory";
 static void prepare_reuse(struct chunk *c)
 {
 	/* Outside, if it was a large request's own chunk: that has `at` there. */
-	if (c->touched < c->ptr || c->touched > c->end)
-		c->touched = c->ptr;
-	if (c->touched < c->end && c->size <= CHUNK_MAX && !san_watching()) {
-		os_touch(c->touched, c->end);
-		c->touched = c->end;
+	if (c->faulted < c->ptr || c->faulted > c->end)
+		c->faulted = c->ptr;
+	if (c->faulted < c->end && c->size <= CHUNK_MAX && !san_checks_memory()) {
+		os_touch(c->faulted, c->end);
+		c->faulted = c->end;
 	}
 	c->ptr = chunk_start(c);
 }
@@ -46,14 +46,14 @@ static void settle(struct spare *s, size_t asked, size_t given)
  * still counts, for it is held: INV-BUDGET. @return the bytes charged, of which `freed` only once
  * settle_freed() was called; 0 where the limit forbids it, and then nothing was changed.
  */
-static size_t charge(struct spare *s, const struct spare_wish *wish, struct chunk **list,
+static size_t charge(struct spare *s, const struct chunk_request *request, struct chunk **list,
 		     size_t *freed)
 {
 	const size_t unit = source_unit(&s->source);
-	const size_t need = num_up(wish->need, unit);
-	size_t size = num_down(num_min(num_up(wish->want, unit), wish->most), unit);
+	const size_t need = num_up(request->need, unit);
+	size_t size = num_down(num_min(num_up(request->want, unit), request->most), unit);
 
-	if (need > wish->most || need > PTRDIFF_MAX)
+	if (need > request->most || need > PTRDIFF_MAX)
 		return 0;
 
 	const size_t over = spare_excess(s, need);
@@ -94,7 +94,7 @@ static bool charge_more(struct spare *s, size_t more)
 }
 
 /* What is wrong with what the source gave; NULL: nothing. */
-static const char *problem_of(const void *memory, size_t given, size_t asked)
+static const char *source_problem(const void *memory, size_t given, size_t asked)
 {
 	if (given < asked)
 		return "the source gave less memory than it was asked for";
@@ -104,35 +104,35 @@ static const char *problem_of(const void *memory, size_t given, size_t asked)
 }
 
 /* Ask the source for `asked` bytes, which were charged. */
-static const char *acquire(struct spare *s, const struct spare_wish *wish, size_t asked,
+static const char *acquire(struct spare *s, const struct chunk_request *request, size_t asked,
 			   struct chunk **chunk)
 {
 	size_t given = asked;
-	const int state = spare_shield(s);
+	const int state = spare_cancel_disable(s);
 	void *memory = s->source.acquire(s->source.ctx, &given, CHUNK_ALIGN);
 
-	spare_unshield(s, state);
+	spare_cancel_restore(s, state);
 	if (memory == NULL) {
 		settle(s, asked, 0);
 		return SOURCE_EMPTY;
 	}
 
-	const char *problem = problem_of(memory, given, asked);
+	const char *problem = source_problem(memory, given, asked);
 
 	if (problem == NULL && given > asked &&
-	    (given > wish->most || !charge_more(s, given - asked)))
+	    (given > request->most || !charge_more(s, given - asked)))
 		problem = NO_MEMORY;
 	if (problem != NULL) {
-		const int again = spare_shield(s);
+		const int again = spare_cancel_disable(s);
 
 		s->source.release(s->source.ctx, memory, given);
-		spare_unshield(s, again);
+		spare_cancel_restore(s, again);
 		settle(s, asked, 0);
 		return problem;
 	}
 	settle(s, given, given);
 	PROBE2(chunk_acquire, memory, given);
-	*chunk = chunk_at((char *)memory + spare_front(s), given - spare_front(s));
+	*chunk = chunk_at((char *)memory + spare_header_offset(s), given - spare_header_offset(s));
 	(*chunk)->size = given;
 	san_root(memory, given);
 	san_no_access(chunk_hidden(*chunk), (size_t)((*chunk)->end - chunk_hidden(*chunk)));
@@ -140,11 +140,12 @@ static const char *acquire(struct spare *s, const struct spare_wish *wish, size_
 }
 
 /* Get a new chunk. With the lock held, which it lets go of. */
-static const char *obtain(struct spare *s, const struct spare_wish *wish, struct chunk **chunk)
+static const char *obtain(struct spare *s, const struct chunk_request *request,
+			  struct chunk **chunk)
 {
 	struct chunk *list = NULL;
 	size_t freed = 0;
-	const size_t asked = charge(s, wish, &list, &freed);
+	const size_t asked = charge(s, request, &list, &freed);
 	const bool broken = s->broken;
 
 	spare_unlock(s);
@@ -152,23 +153,23 @@ static const char *obtain(struct spare *s, const struct spare_wish *wish, struct
 		return broken ? HEADER_BROKEN : NO_MEMORY;
 	if (list != NULL)
 		settle_freed(s, list, freed, asked);
-	return acquire(s, wish, asked, chunk);
+	return acquire(s, request, asked, chunk);
 }
 
 /* The same, with more than one try. Out of line, so that getting a spare one stays short. */
 static __attribute__((noinline)) const char *
-obtain_new(struct spare *s, const struct spare_wish *wish, struct chunk **chunk)
+obtain_new(struct spare *s, const struct chunk_request *request, struct chunk **chunk)
 {
-	const char *problem = obtain(s, wish, chunk);
+	const char *problem = obtain(s, request, chunk);
 
 	/*
 	 * It has not that much. What is spare does not serve, but given back it may; and where a
 	 * chunk of the doubling was asked for, one that just serves will do.
 	 */
-	const bool doubled = wish->want > wish->need && wish->want > CHUNK_FIRST;
+	const bool doubled = request->want > request->need && request->want > CHUNK_FIRST;
 
 	if (problem == SOURCE_EMPTY && (spare_trim(s, 0) != 0 || doubled)) {
-		struct spare_wish less = *wish;
+		struct chunk_request less = *request;
 
 		less.want = less.need;
 		spare_lock(s);
@@ -177,10 +178,10 @@ obtain_new(struct spare *s, const struct spare_wish *wish, struct chunk **chunk)
 	return problem == SOURCE_EMPTY ? NO_MEMORY : problem;
 }
 
-const char *spare_obtain(struct spare *s, const struct spare_wish *wish, struct chunk **chunk)
+const char *spare_get(struct spare *s, const struct chunk_request *request, struct chunk **chunk)
 {
-	const size_t need = num_add(wish->need, spare_front(s));
-	const struct spare_wish whole = {need, num_max(wish->want, need), wish->most};
+	const size_t need = num_add(request->need, spare_header_offset(s));
+	const struct chunk_request whole = {need, num_max(request->want, need), request->most};
 
 	spare_lock(s);
 	*chunk = fit_take(s, &whole);

@@ -28,11 +28,11 @@ void spare_init(struct spare *s, const bump_config_t *config, size_t limit, bool
 	const herd_source_t *source = config->source != NULL ? config->source : &herd_source_os;
 
 	s->source = (config->harden & BUMP_HARDEN_GUARD) != 0 ? source_guarded : *source;
-	s->sealed = (config->harden & BUMP_HARDEN_CHECK) != 0;
+	s->checksums = (config->harden & BUMP_HARDEN_CHECK) != 0;
 	atomic_init(&s->limit, limit != 0 ? limit : SIZE_MAX);
 	s->lock = (struct single_mutex)SINGLE_MUTEX_INITIALIZER;
 	s->shared = shared;
-	s->known = source_is_known(source);
+	s->builtin = source_is_builtin(source);
 }
 
 void spare_unshare(struct spare *s)
@@ -43,7 +43,7 @@ void spare_unshare(struct spare *s)
 
 size_t spare_release(struct spare *s, struct chunk *list)
 {
-	const int state = spare_shield(s);
+	const int state = spare_cancel_disable(s);
 	size_t bytes = 0;
 
 	while (list != NULL) {
@@ -52,14 +52,14 @@ size_t spare_release(struct spare *s, struct chunk *list)
 
 		list = c->next;
 		bytes += size;
-		char *const memory = (char *)c - spare_front(s);
+		char *const memory = (char *)c - spare_header_offset(s);
 
 		san_unroot(memory, size);
 		san_raw(memory, size);
 		PROBE2(chunk_release, memory, size);
 		s->source.release(s->source.ctx, memory, size);
 	}
-	spare_unshield(s, state);
+	spare_cancel_restore(s, state);
 	return bytes;
 }
 
@@ -81,15 +81,15 @@ void spare_settle_leaving(struct spare *s, size_t bytes)
 	s->reserved -= gone;
 }
 
-bool spare_is_sound(struct spare *s)
+bool spare_is_valid(struct spare *s)
 {
-	if (!s->sealed) /* so that ending a small herd takes no lock for nothing */
+	if (!s->checksums) /* so that ending a small herd takes no lock for nothing */
 		return true;
 	spare_lock(s);
-	const bool sound = fit_is_sound(s);
+	const bool valid = fit_is_valid(s);
 
 	spare_unlock(s);
-	return sound;
+	return valid;
 }
 
 size_t spare_trim(struct spare *s, size_t keep)
@@ -113,7 +113,7 @@ void spare_return(struct spare *s, struct chunk *head, struct chunk *tail, size_
 	if (head == NULL)
 		return;
 	spare_lock(s);
-	chunk_set_next(tail, s->unsorted, s->sealed);
+	chunk_set_next(tail, s->unsorted, s->checksums);
 	s->unsorted = head;
 	s->bytes += bytes;
 	CHECK(s->bytes <= s->reserved);
@@ -175,14 +175,14 @@ void spare_move(struct spare *to, struct spare *from)
 	from->bytes = 0;
 }
 
-struct spare_figures spare_figures(struct spare *s)
+struct spare_stats spare_stats(struct spare *s)
 {
 	spare_lock(s);
 	const size_t limit = spare_limit(s);
-	const struct spare_figures figures = {.limit = limit != SIZE_MAX ? limit : 0,
-					      .reserved = s->reserved,
-					      .peak = s->peak,
-					      .bytes = s->bytes};
+	const struct spare_stats figures = {.limit = limit != SIZE_MAX ? limit : 0,
+					    .reserved = s->reserved,
+					    .peak = s->peak,
+					    .bytes = s->bytes};
 
 	spare_unlock(s);
 	return figures;
@@ -204,12 +204,12 @@ static size_t list_bytes(const struct chunk *list)
 	return bytes;
 }
 
-void spare_mend(struct spare *s, size_t held)
+void spare_after_fork_child(struct spare *s, size_t held)
 {
 	s->pending = 0;
 	s->leaving = 0;
 	s->bytes = 0;
-	if (fit_is_sound(s)) {
+	if (fit_is_valid(s)) {
 		s->bytes = list_bytes(s->unsorted);
 		for (unsigned class = 0; class < SPARE_CLASSES; class ++)
 			s->bytes += list_bytes(s->sorted[class]);

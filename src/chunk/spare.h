@@ -40,13 +40,13 @@ struct spare {
 	struct chunk *sorted[SPARE_CLASSES];
 	struct single_mutex lock; /* of all above but source; only where shared */
 	bool shared;
-	bool known;  /* the source is the library's own, and calls nothing that is cancelled */
-	bool sealed; /* headers have seals */
-	bool broken; /* one does not match its seal: no list is looked at any more */
+	bool builtin;	/* the source is the library's own, and calls nothing that is cancelled */
+	bool checksums; /* headers have checksums */
+	bool broken;	/* one does not match its checksum: no list is looked at any more */
 };
 
 /* What a chunk has to be; sizes with header. */
-struct spare_wish {
+struct chunk_request {
 	size_t need; /* the least that serves */
 	size_t want; /* the best */
 	size_t most; /* not more than this */
@@ -78,7 +78,7 @@ void spare_done(struct spare *s);
  * the source, or who wrote to a header, did wrong. Takes and leaves the lock; calls the source
  * without it.
  */
-const char *spare_obtain(struct spare *s, const struct spare_wish *wish, struct chunk **chunk);
+const char *spare_get(struct spare *s, const struct chunk_request *request, struct chunk **chunk);
 
 /*
  * Take the list from `head` to `tail` back, `bytes` in all. Cost: constant (INV-SPARE is kept by
@@ -87,7 +87,7 @@ const char *spare_obtain(struct spare *s, const struct spare_wish *wish, struct 
 void spare_return(struct spare *s, struct chunk *head, struct chunk *tail, size_t bytes);
 
 /* Whether the headers of all spare chunks match their seals. Cost: one step a chunk, if they have. */
-bool spare_is_sound(struct spare *s);
+bool spare_is_valid(struct spare *s);
 
 /* Give spare chunks to the source until at most `keep` bytes are left. @return the bytes given. */
 size_t spare_trim(struct spare *s, size_t keep);
@@ -108,7 +108,7 @@ void spare_move(struct spare *to, struct spare *from);
  * smaller one; else the smallest larger one, unless that is much larger: a huge chunk must not be
  * swallowed by a small request. NULL: none serves, or s->broken: a header is.
  */
-struct chunk *fit_take(struct spare *s, const struct spare_wish *wish);
+struct chunk *fit_take(struct spare *s, const struct chunk_request *request);
 /*
  * Unlink spare chunks, the large ones first, until at most `keep` bytes are left. None where a header
  * is broken.
@@ -116,13 +116,13 @@ struct chunk *fit_take(struct spare *s, const struct spare_wish *wish);
 struct chunk *fit_take_above(struct spare *s, size_t keep, size_t *bytes);
 
 /* Whether all headers match their seals; else s->broken is set. */
-bool fit_is_sound(struct spare *s);
+bool fit_is_valid(struct spare *s);
 
 /* The figures, at one moment. */
-struct spare_figures {
+struct spare_stats {
 	size_t limit, reserved, peak, bytes;
 };
-struct spare_figures spare_figures(struct spare *s);
+struct spare_stats spare_stats(struct spare *s);
 void spare_set_limit(struct spare *s, size_t limit);
 
 /* Around fork(2), so that the child inherits the lock free. */
@@ -133,7 +133,7 @@ void spare_unlock(struct spare *s);
  * In the child of a fork(2), with the lock held: `held` is what all arenas hold. What other
  * threads were asking the source for, or giving back, is nobody's any more.
  */
-void spare_mend(struct spare *s, size_t held);
+void spare_after_fork_child(struct spare *s, size_t held);
 
 /* Verify INV-SPARE by walking all lists. For tests. */
 void spare_check(struct spare *s);
@@ -156,25 +156,25 @@ static inline size_t spare_excess(const struct spare *s, size_t more)
  * A caller's own source may be a cancellation point, but a thread that was cancelled there would
  * leave what it asked for, or gave back, unsettled for good. @return what the state was.
  */
-static inline int spare_shield(const struct spare *s)
+static inline int spare_cancel_disable(const struct spare *s)
 {
 	int state = PTHREAD_CANCEL_ENABLE;
 
-	if (!s->known)
+	if (!s->builtin)
 		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	return state;
 }
 
-static inline void spare_unshield(const struct spare *s, int state)
+static inline void spare_cancel_restore(const struct spare *s, int state)
 {
-	if (!s->known)
+	if (!s->builtin)
 		pthread_setcancelstate(state, NULL);
 }
 
 /* What of a chunk is in front of its header. */
-static inline size_t spare_front(const struct spare *s)
+static inline size_t spare_header_offset(const struct spare *s)
 {
-	return s->sealed ? HARDEN_SEAL : 0;
+	return s->checksums ? CHECKSUM_SIZE : 0;
 }
 
 /* Give a list to the source, without the lock. @return the bytes that it had. */

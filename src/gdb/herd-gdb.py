@@ -21,8 +21,8 @@ import gdb.printing
 
 LIMIT = 100000
 
-# As in src/arena.h and src/pool.h.
-PARKED, ALIGN, WATCHED, DEFERS, RESERVED, LOCAL = 1, 2, 4, 8, 16, 32
+# As in src/arena/arena.h and src/pool/pool.h.
+PARKED, ALIGN, INSTRUMENTED, DEFERS, RESERVED, LOCAL = 1, 2, 4, 8, 16, 32
 ON_FREE, ON_BUSY, OFF_BUSY = 0, 1, 2
 CHUNK_ALIGN = 16
 
@@ -39,10 +39,10 @@ class NotKnown(Exception):
 
 # What tells a struct of the library from one of the program with the same name.
 MEMBERS = {
-    "arena": {"head", "end", "chunk", "herd", "flags", "below", "own", "held", "spare"},
+    "arena": {"head", "end", "chunk", "herd", "flags", "older", "large", "held", "spare"},
     "chunk": {"next", "end", "ptr", "size", "serial"},
     "herd_pool": {"newest", "spare", "id", "next"},
-    "member": {"arena", "view", "older", "state", "local"},
+    "member": {"arena", "snapshot", "older", "state", "local"},
     "spare": {"reserved", "peak", "bytes", "limit", "unsorted", "sorted"},
 }
 
@@ -179,7 +179,7 @@ class Arena:
         self.held = number(self.value["held"])
         self.peak = number(self.value["peak"])
         head_end = number(self.value["head"]["end"])
-        closed = self.flags & (PARKED | ALIGN | WATCHED | DEFERS | RESERVED)
+        closed = self.flags & (PARKED | ALIGN | INSTRUMENTED | DEFERS | RESERVED)
         if self.pos > self.end or head_end != (self.pos if closed else self.end):
             raise Damaged("0x%x is no arena, or was overwritten" % address)
 
@@ -190,13 +190,13 @@ class Arena:
                 yield Chunk(address, self.pos, "current").checked()
             else:
                 yield Chunk(address).checked()
-        for address in chunk_list(number(self.value["own"]), "large requests' chunks"):
+        for address in chunk_list(number(self.value["large"]), "large requests' chunks"):
             yield Chunk(address, kind="of one large request").checked()
 
     def figures(self):
         """What bump_stats() would say: used, capacity, reserved, peak, chunks."""
-        below = self.value["below"]
-        used, capacity, chunks = (number(below[name]) for name in ("used", "capacity", "chunks"))
+        older = self.value["older"]
+        used, capacity, chunks = (number(older[name]) for name in ("used", "capacity", "chunks"))
         if self.current != 0:
             chunk = Chunk(self.current, self.pos).checked()
             used, capacity, chunks = used + chunk.used, capacity + chunk.capacity, chunks + 1
@@ -216,8 +216,8 @@ class Arena:
             words = ["out"]
         if self.flags & DEFERS:
             words.append("runs deferred functions")
-        if self.flags & WATCHED:
-            words.append("watched by a sanitizer or valgrind")
+        if self.flags & INSTRUMENTED:
+            words.append("run under a sanitizer or valgrind")
         return ", ".join(words)
 
 
@@ -227,7 +227,7 @@ class Member(Arena):
     def __init__(self, address):
         self.member = at(address, "member")
         self.out = number(self.member["state"]) != ON_FREE
-        self.used_when_put = number(self.member["view"]["used"])
+        self.used_when_put = number(self.member["snapshot"]["used"])
         self.local = number(self.member["local"])
         super().__init__(address)
 
@@ -265,7 +265,7 @@ class Herd:
             member = at(address, "member")
             members += 1
             out += number(member["state"]) != ON_FREE
-            used += number(member["view"]["used"])
+            used += number(member["snapshot"]["used"])
         limit = number(self.spare["limit"])
         return [("members", members), ("out", out), ("reserved", number(self.spare["reserved"])),
                 ("peak", number(self.spare["peak"])), ("spare", number(self.spare["bytes"])),
@@ -292,7 +292,7 @@ class Herd:
 
 
 def all_herds():
-    lists = variable("lists", "fork_enlist", gdb.TYPE_CODE_ARRAY)
+    lists = variable("lists", "registry_add", gdb.TYPE_CODE_ARRAY)
     first, last = lists.type.range()
     for i in range(first, last + 1):
         for address in walk(number(lists[i]),
@@ -320,7 +320,7 @@ class Threads:
         frame.select()
 
     def _read(self, thread, herd):
-        ticket = number(variable("my_ticket", "herd_get", gdb.TYPE_CODE_INT))
+        ticket = number(variable("my_thread_id", "herd_get", gdb.TYPE_CODE_INT))
         if ticket != 0:
             self.tickets[ticket] = thread
         recent = variable("recent", "herd_get", gdb.TYPE_CODE_ARRAY)

@@ -26,26 +26,26 @@ static bool same_source(const herd_source_t *a, const herd_source_t *b)
  */
 static void lock_both(herd_t *a, herd_t *b)
 {
-	herd_lock(a->id < b->id ? a : b);
-	herd_lock(a->id < b->id ? b : a);
+	pool_lock(a->id < b->id ? a : b);
+	pool_lock(a->id < b->id ? b : a);
 }
 
 static void unlock_both(herd_t *a, herd_t *b)
 {
-	herd_unlock(a);
-	herd_unlock(b);
+	pool_unlock(a);
+	pool_unlock(b);
 }
 
 static bool is_empty(const struct arena *a)
 {
-	return a->chunk == NULL && a->own == NULL && a->defers == NULL;
+	return a->chunk == NULL && a->large == NULL && a->defers == NULL;
 }
 
 /*
  * A member that holds nothing, to take what an arena holds: an idle one of the herd, or one that
  * is made. *at is where the search goes on. NULL: no memory.
  */
-static struct member *taker_of(herd_t *herd, struct member **at)
+static struct member *receiver_of(herd_t *herd, struct member **at)
 {
 	const char *problem;
 
@@ -62,10 +62,10 @@ static struct member *taker_of(herd_t *herd, struct member **at)
 		(void)member_release(herd, m);
 	}
 
-	return herd_make(herd, 0, &problem);
+	return member_make(herd, 0, &problem);
 }
 
-static void release_takers(herd_t *herd, struct member *list)
+static void release_receivers(herd_t *herd, struct member *list)
 {
 	while (list != NULL) { /* those made last come first */
 		struct member *m = list;
@@ -74,28 +74,28 @@ static void release_takers(herd_t *herd, struct member *list)
 		if (m->listed)
 			(void)member_release(herd, m);
 		else
-			herd_unmake(herd, m);
+			member_unmake(herd, m);
 	}
 }
 
-/* A taker for each member of `from` that holds something, in one list. False: no memory. */
-static bool find_takers(herd_t *into, const herd_t *from, struct member **list)
+/* A receiver for each member of `from` that holds something, in one list. False: no memory. */
+static bool find_receivers(herd_t *into, const herd_t *from, struct member **list)
 {
-	struct member *at = members(into);
+	struct member *at = pool_members(into);
 
 	*list = NULL;
-	for (const struct member *m = members(from); m != NULL; m = m->older) {
+	for (const struct member *m = pool_members(from); m != NULL; m = m->older) {
 		if (is_empty(&m->arena))
 			continue;
 
-		struct member *taker = taker_of(into, &at);
+		struct member *receiver = receiver_of(into, &at);
 
-		if (taker == NULL) {
-			release_takers(into, *list);
+		if (receiver == NULL) {
+			release_receivers(into, *list);
 			return false;
 		}
-		taker->cold_next = *list;
-		*list = taker;
+		receiver->cold_next = *list;
+		*list = receiver;
 	}
 	return true;
 }
@@ -103,7 +103,7 @@ static bool find_takers(herd_t *into, const herd_t *from, struct member **list)
 /* What is ready in a member is as good as spare: it stays with its herd. */
 static void give_what_is_ready(herd_t *herd)
 {
-	for (struct member *m = members(herd); m != NULL; m = m->older)
+	for (struct member *m = pool_members(herd); m != NULL; m = m->older)
 		arena_give_ready(&m->arena);
 }
 
@@ -115,7 +115,7 @@ static bool exceeds_limit(const herd_t *into, size_t held)
 
 static bool some_exceeds_limit(const herd_t *into, const herd_t *from)
 {
-	for (const struct member *m = members(from); m != NULL; m = m->older) {
+	for (const struct member *m = pool_members(from); m != NULL; m = m->older) {
 		if (exceeds_limit(into, m->arena.held))
 			return true;
 	}
@@ -126,55 +126,55 @@ static size_t bytes_held(const herd_t *herd)
 {
 	size_t bytes = 0;
 
-	for (const struct member *m = members(herd); m != NULL; m = m->older)
+	for (const struct member *m = pool_members(herd); m != NULL; m = m->older)
 		bytes += m->arena.held;
 	return bytes;
 }
 
-/* Have a taker take what an arena holds; then it is an idle member like others. */
-static void take(herd_t *into, struct member *taker, struct arena *from)
+/* Have a receiver take what an arena holds; then it is an idle member like others. */
+static void receive(herd_t *into, struct member *receiver, struct arena *from)
 {
-	arena_take(&taker->arena, from);
-	member_park(taker);
-	if (!taker->listed)
-		herd_list(into, taker);
-	(void)member_release(into, taker);
+	arena_take(&receiver->arena, from);
+	member_park(receiver);
+	if (!receiver->listed)
+		member_list(into, receiver);
+	(void)member_release(into, receiver);
 }
 
 static int absorb(herd_t *into, herd_t *from, size_t *bytes)
 {
-	struct member *takers;
+	struct member *receivers;
 
-	if (!herd_claim_all(from))
+	if (!pool_claim_all(from))
 		return EBUSY;
-	if (!herd_is_sound(from)) {
-		herd_release_all(from);
+	if (!pool_is_valid(from)) {
+		pool_release_all(from);
 		return EINVAL;
 	}
 	give_what_is_ready(from);
 	*bytes = bytes_held(from);
-	if (some_exceeds_limit(into, from) || !find_takers(into, from, &takers))
+	if (some_exceeds_limit(into, from) || !find_receivers(into, from, &receivers))
 		goto fail;
 	if (!spare_admit(&into->spare, *bytes)) {
-		release_takers(into, takers);
+		release_receivers(into, receivers);
 		goto fail;
 	}
-	for (struct member *m = members(from); m != NULL; m = m->older) {
+	for (struct member *m = pool_members(from); m != NULL; m = m->older) {
 		if (is_empty(&m->arena))
 			continue;
 
-		struct member *taker = takers;
+		struct member *receiver = receivers;
 
-		takers = taker->cold_next;
-		take(into, taker, &m->arena);
+		receivers = receiver->cold_next;
+		receive(into, receiver, &m->arena);
 		member_park(m);
 	}
 	spare_dismiss(&from->spare, *bytes);
-	herd_release_all(from);
+	pool_release_all(from);
 	return 0;
 
 fail:
-	herd_release_all(from);
+	pool_release_all(from);
 	return ENOMEM;
 }
 
@@ -182,7 +182,7 @@ int herd_absorb(herd_t *into, herd_t *from)
 {
 	size_t bytes = 0;
 
-	if (!herd_callable(into, "herd_absorb") || !herd_callable(from, "herd_absorb") ||
+	if (!pool_callable(into, "herd_absorb") || !pool_callable(from, "herd_absorb") ||
 	    into == from || !same_source(&into->spare.source, &from->spare.source) ||
 	    num_max(into->bump.min_align, 1) != num_max(from->bump.min_align, 1) ||
 	    into->bump.harden != from->bump.harden)
@@ -194,28 +194,29 @@ int herd_absorb(herd_t *into, herd_t *from)
 	if (error == EINVAL)
 		misuse("herd_absorb", HEADER_BROKEN);
 	if (error == ENOMEM)
-		herd_failed(into, NO_MEMORY, bytes, "herd_absorb");
+		pool_failed(into, NO_MEMORY, bytes, "herd_absorb");
 	return error;
 }
 
-static int adopt(herd_t *herd, struct lone_arena *lone)
+static int adopt(herd_t *herd, struct standalone_arena *standalone)
 {
-	const size_t bytes = spare_figures(&lone->spare).reserved;
-	struct member *at = members(herd);
+	const size_t bytes = spare_stats(&standalone->spare).reserved;
+	struct member *at = pool_members(herd);
 
-	arena_give_ready(&lone->arena);
-	struct member *taker = exceeds_limit(herd, lone->arena.held) ? NULL : taker_of(herd, &at);
+	arena_give_ready(&standalone->arena);
+	struct member *receiver =
+		exceeds_limit(herd, standalone->arena.held) ? NULL : receiver_of(herd, &at);
 
-	if (taker == NULL)
+	if (receiver == NULL)
 		return ENOMEM;
-	taker->cold_next = NULL;
+	receiver->cold_next = NULL;
 	if (!spare_admit(&herd->spare, bytes)) {
-		release_takers(herd, taker);
+		release_receivers(herd, receiver);
 		return ENOMEM;
 	}
-	take(herd, taker, &lone->arena);
-	spare_move(&herd->spare, &lone->spare);
-	spare_dismiss(&lone->spare, bytes);
+	receive(herd, receiver, &standalone->arena);
+	spare_move(&herd->spare, &standalone->spare);
+	spare_dismiss(&standalone->spare, bytes);
 	return 0;
 }
 
@@ -223,7 +224,7 @@ int herd_adopt(herd_t *herd, bump_t *bump)
 {
 	struct arena *a = arena_of(bump);
 
-	if (!herd_callable(herd, "herd_adopt"))
+	if (!pool_callable(herd, "herd_adopt"))
 		return EINVAL;
 	if (a->herd != NULL) {
 		misuse("herd_adopt", "the arena belongs to a herd");
@@ -232,26 +233,27 @@ int herd_adopt(herd_t *herd, bump_t *bump)
 	if (!arena_usable(a, "herd_adopt"))
 		return EINVAL;
 
-	struct lone_arena *lone = (struct lone_arena *)(void *)a;
-	const size_t bytes = spare_figures(&lone->spare).reserved;
+	struct standalone_arena *standalone = (struct standalone_arena *)(void *)a;
+	const size_t bytes = spare_stats(&standalone->spare).reserved;
 
-	if (lone->block == NULL || !same_source(&lone->spare.source, &herd->spare.source) ||
+	if (standalone->block == NULL ||
+	    !same_source(&standalone->spare.source, &herd->spare.source) ||
 	    a->min_align != num_max(herd->bump.min_align, 1) ||
 	    arena_harden(a) != herd->bump.harden)
 		return EINVAL;
-	if (!arena_is_sound(a, 0, 0) || !spare_is_sound(&lone->spare)) {
+	if (!arena_is_valid(a, 0, 0) || !spare_is_valid(&standalone->spare)) {
 		misuse("herd_adopt", HEADER_BROKEN);
 		return EINVAL;
 	}
-	herd_lock(herd);
-	const int error = adopt(herd, lone);
+	pool_lock(herd);
+	const int error = adopt(herd, standalone);
 
-	herd_unlock(herd);
+	pool_unlock(herd);
 	if (error != 0) {
-		herd_failed(herd, NO_MEMORY, bytes, "herd_adopt");
+		pool_failed(herd, NO_MEMORY, bytes, "herd_adopt");
 		return error;
 	}
-	spare_done(&lone->spare);
-	free(lone->block);
+	spare_done(&standalone->spare);
+	free(standalone->block);
 	return 0;
 }

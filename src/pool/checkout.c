@@ -56,7 +56,7 @@ struct recent {
 #define HERD_CLAIM 1
 #endif
 
-_Thread_local uint64_t my_ticket __attribute__((tls_model("initial-exec")));
+_Thread_local uint64_t my_thread_id __attribute__((tls_model("initial-exec")));
 static _Thread_local struct recent recent[RECENT] __attribute__((tls_model("initial-exec")));
 /* Of each queue, in a row: beside it, for the fast path indexes the other. */
 static _Thread_local unsigned misses[RECENT] __attribute__((tls_model("initial-exec")));
@@ -153,7 +153,7 @@ static struct member *claim_recent(const herd_t *herd)
 /* Open a member that is ours. Inlined: compilers take a probe for more code than it is. */
 static inline __attribute__((always_inline)) bump_t *check_out(const herd_t *herd, struct member *m)
 {
-	arena_count(&m->arena.era);
+	arena_count(&m->arena.epoch);
 	arena_open(&m->arena, CLOSED_PARKED);
 	PROBE2(get, herd, &m->arena.head);
 	return &m->arena.head;
@@ -191,18 +191,18 @@ static __attribute__((noinline)) struct member *pop_or_make(herd_t *herd, const 
 	if (m != NULL)
 		return m;
 	if (herd->bump.first_chunk == 0) /* else the source is asked */
-		herd_lock_briefly(herd);
+		pool_lock_briefly(herd);
 	else
-		herd_lock(herd);
+		pool_lock(herd);
 	m = pop(herd);
 	if (m == NULL) {
-		m = herd_make(herd, herd->bump.first_chunk, &problem);
+		m = member_make(herd, herd->bump.first_chunk, &problem);
 		if (m != NULL)
-			herd_list(herd, m);
+			member_list(herd, m);
 	}
-	herd_unlock(herd);
+	pool_unlock(herd);
 	if (m == NULL) {
-		herd_failed(herd, problem, num_max(herd->bump.first_chunk, sizeof *m), function);
+		pool_failed(herd, problem, num_max(herd->bump.first_chunk, sizeof *m), function);
 		return NULL;
 	}
 	return found(herd, m);
@@ -211,7 +211,7 @@ static __attribute__((noinline)) struct member *pop_or_make(herd_t *herd, const 
 /* Whatever the fast path does not do. */
 static __attribute__((noinline)) bump_t *get_slow(herd_t *herd, bool make, const char *function)
 {
-	if (!herd_callable(herd, function))
+	if (!pool_callable(herd, function))
 		return NULL;
 
 	struct member *m = claim_recent(herd);
@@ -233,13 +233,13 @@ bump_t *herd_get(herd_t *herd)
 {
 	const struct recent *r = recent_of(herd);
 
-	if (HERD_LIKELY(HERD_CLAIM && r->herd == herd->id && arena_calling == NULL &&
-			!san_watching_threads() && member_set_busy(r->member)))
+	if (HERD_LIKELY(HERD_CLAIM && r->herd == herd->id && arena_callbacks == NULL &&
+			!san_checks_threads() && member_set_busy(r->member)))
 		return check_out(herd, r->member);
 	return get_slow(herd, true, "herd_get");
 }
 
-bump_t *herd_get_for(herd_t *herd, const char *function)
+bump_t *checkout_get(herd_t *herd, const char *function)
 {
 	return get_slow(herd, true, function);
 }
@@ -267,7 +267,7 @@ static struct member *returned(const herd_t *herd, bump_t *bump, const char *fun
 {
 	const struct arena *a = arena_of(bump);
 
-	if (!herd_callable(herd, function))
+	if (!pool_callable(herd, function))
 		return NULL;
 	if (a->herd != herd)
 		misuse(function, a->herd == NULL ? "the arena belongs to no herd"
@@ -320,8 +320,8 @@ void herd_put(herd_t *herd, bump_t *bump)
 	if (bump == NULL)
 		return;
 	if (HERD_LIKELY(a->herd == herd && recent_of(herd)->member == member_of(bump) &&
-			(a->flags & (CLOSED_PARKED | IS_LOCAL)) == 0 && arena_calling == NULL &&
-			!san_watching_threads())) {
+			(a->flags & (CLOSED_PARKED | IS_LOCAL)) == 0 && arena_callbacks == NULL &&
+			!san_checks_threads())) {
 		member_park(member_of(bump));
 		PROBE2(put, herd, bump);
 		const unsigned former = member_set_free(member_of(bump));
@@ -340,16 +340,18 @@ void herd_discard(herd_t *herd, bump_t *bump)
 	if (m == NULL)
 		return;
 
-	/* Relaxed: only an owner writes its view, and that is us. */
-	const struct chunk *chunk = atomic_load_explicit(&m->view.chunk, memory_order_relaxed);
-	char *ptr = atomic_load_explicit(&m->view.ptr, memory_order_relaxed);
-	struct place to = {chunk != NULL ? chunk->serial : 0, ptr};
+	/* Relaxed: only an owner writes its snapshot, and that is us. */
+	const struct chunk *chunk = atomic_load_explicit(&m->snapshot.chunk, memory_order_relaxed);
+	char *ptr = atomic_load_explicit(&m->snapshot.ptr, memory_order_relaxed);
+	struct position to = {chunk != NULL ? chunk->serial : 0, ptr};
 
 	/* What came before the checkout may have shrunk since; what is above that came after. */
-	if (m->arena.low_era == arena_era(&m->arena) && place_before(m->arena.low, to))
-		to = m->arena.low;
-	if (arena_expect_sound(&m->arena, to.chunk, m->arena.kept, "herd_discard") &&
-	    arena_rewind(&m->arena, (struct state){.place = to, .clock = m->arena.kept},
+	if (m->arena.low_water_epoch == arena_epoch(&m->arena) &&
+	    position_before(m->arena.low_water, to))
+		to = m->arena.low_water;
+	if (arena_expect_valid(&m->arena, to.chunk, m->arena.checkout_seq, "herd_discard") &&
+	    arena_rewind(&m->arena,
+			 (struct checkpoint){.position = to, .seq = m->arena.checkout_seq},
 			 "herd_discard")) {
 		PROBE2(discard, herd, bump);
 		park_and_release(herd, m, "herd_discard");

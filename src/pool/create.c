@@ -15,9 +15,9 @@
 #include "base/san.h"
 #include "source/source.h"
 
-bool herd_callable(const herd_t *herd, const char *function)
+bool pool_callable(const herd_t *herd, const char *function)
 {
-	const struct calling *c = arena_calling;
+	const struct callback *c = arena_callbacks;
 
 	while (c != NULL && c->owner != herd)
 		c = c->outer;
@@ -27,7 +27,7 @@ bool herd_callable(const herd_t *herd, const char *function)
 	return false;
 }
 
-void herd_failed(const herd_t *herd, const char *problem, size_t size, const char *function)
+void pool_failed(const herd_t *herd, const char *problem, size_t size, const char *function)
 {
 	arena_failed(
 		&(struct arena){.on_oom = herd->bump.on_oom, .on_oom_ctx = herd->bump.on_oom_ctx},
@@ -36,7 +36,7 @@ void herd_failed(const herd_t *herd, const char *problem, size_t size, const cha
 
 /* --- members --- */
 
-struct member *herd_make(herd_t *herd, size_t first_chunk, const char **problem)
+struct member *member_make(herd_t *herd, size_t first_chunk, const char **problem)
 {
 	void *block;
 	struct member *m = heap_new(sizeof *m, &block);
@@ -56,11 +56,11 @@ struct member *herd_make(herd_t *herd, size_t first_chunk, const char **problem)
 		arena_clear(&m->arena);
 		goto fail;
 	}
-	m->arena.clock++; /* so that the first parking shows all */
+	m->arena.seq++; /* so that the first parking shows all */
 	member_park(m);
-	san_atomic(&m->view, sizeof m->view);
+	san_atomic(&m->snapshot, sizeof m->snapshot);
 	san_atomic(&m->link, sizeof *m - offsetof(struct member, link));
-	san_atomic(&m->arena.era, sizeof m->arena.era);
+	san_atomic(&m->arena.epoch, sizeof m->arena.epoch);
 	san_atomic(&m->arena.resets, sizeof m->arena.resets);
 	atomic_init(&m->state, OFF_BUSY);
 	atomic_init(&m->local, 0);
@@ -71,17 +71,17 @@ fail:
 	return NULL;
 }
 
-void herd_unmake(herd_t *herd, struct member *m)
+void member_unmake(herd_t *herd, struct member *m)
 {
 	stack_delist(&herd->table, &m->link);
 	arena_clear(&m->arena);
 	free(m->block);
 }
 
-void herd_list(herd_t *herd, struct member *m)
+void member_list(herd_t *herd, struct member *m)
 {
 	m->listed = true;
-	m->older = members(herd);
+	m->older = pool_members(herd);
 	/* Release: pairs with the acquire in members(). */
 	san_publish(&herd->newest);
 	atomic_store_explicit(&herd->newest, m, memory_order_release);
@@ -90,35 +90,35 @@ void herd_list(herd_t *herd, struct member *m)
 
 /* --- all at once --- */
 
-void herd_lock_briefly(herd_t *herd)
+void pool_lock_briefly(herd_t *herd)
 {
-	fork_gate_enter();
-	single_lock(&herd->cold);
+	gate_enter();
+	single_lock(&herd->lock);
 }
 
-void herd_lock(herd_t *herd)
+void pool_lock(herd_t *herd)
 {
-	fork_gate_enter();
-	fork_gate_shield();
-	single_lock_fully(&herd->cold);
+	gate_enter();
+	gate_cancel_disable();
+	single_lock_fully(&herd->lock);
 }
 
-void herd_unlock(herd_t *herd)
+void pool_unlock(herd_t *herd)
 {
-	single_unlock(&herd->cold);
-	fork_gate_leave();
+	single_unlock(&herd->lock);
+	gate_leave();
 }
 
 /* Let go of the members from the newest to, and without, `end`. */
 static void release_until(herd_t *herd, const struct member *end)
 {
-	for (struct member *m = members(herd); m != end; m = m->older)
+	for (struct member *m = pool_members(herd); m != end; m = m->older)
 		(void)member_release(herd, m);
 }
 
-bool herd_claim_all(herd_t *herd)
+bool pool_claim_all(herd_t *herd)
 {
-	for (struct member *m = members(herd); m != NULL; m = m->older) {
+	for (struct member *m = pool_members(herd); m != NULL; m = m->older) {
 		if (!member_claim(m)) {
 			release_until(herd, m);
 			return false;
@@ -127,63 +127,63 @@ bool herd_claim_all(herd_t *herd)
 	return true;
 }
 
-void herd_release_all(herd_t *herd)
+void pool_release_all(herd_t *herd)
 {
 	release_until(herd, NULL);
 }
 
-int herd_seize(herd_t *herd, const char *function)
+int pool_seize(herd_t *herd, const char *function)
 {
-	if (!herd_callable(herd, function))
+	if (!pool_callable(herd, function))
 		return EINVAL;
-	herd_lock(herd);
-	if (herd_claim_all(herd))
+	pool_lock(herd);
+	if (pool_claim_all(herd))
 		return 0;
-	herd_unlock(herd);
+	pool_unlock(herd);
 	return EBUSY;
 }
 
-void herd_let_go(herd_t *herd)
+void pool_let_go(herd_t *herd)
 {
-	herd_release_all(herd);
-	herd_unlock(herd);
+	pool_release_all(herd);
+	pool_unlock(herd);
 }
 
-bool herd_is_sound(const herd_t *herd)
+bool pool_is_valid(const herd_t *herd)
 {
 	if ((herd->bump.harden & BUMP_HARDEN_CHECK) == 0)
 		return true;
-	for (const struct member *m = members(herd); m != NULL; m = m->older) {
-		if (!arena_is_sound(&m->arena, 0, 0))
+	for (const struct member *m = pool_members(herd); m != NULL; m = m->older) {
+		if (!arena_is_valid(&m->arena, 0, 0))
 			return false;
 	}
 	return true;
 }
 
-bool herd_run_defers(herd_t *herd, bool spare_too)
+bool pool_run_defers(herd_t *herd, bool spare_too)
 {
 	bool ran = false;
 
-	if (!herd_is_sound(herd) || (spare_too && !spare_is_sound(&herd->spare)))
+	if (!pool_is_valid(herd) || (spare_too && !spare_is_valid(&herd->spare)))
 		return false;
-	for (struct member *m = members(herd); m != NULL; m = m->older) {
+	for (struct member *m = pool_members(herd); m != NULL; m = m->older) {
 		ran = ran || m->arena.defers != NULL;
 		arena_run_defers(&m->arena, 0);
 	}
-	return !ran || (herd_is_sound(herd) && (!spare_too || spare_is_sound(&herd->spare)));
+	return !ran || (pool_is_valid(herd) && (!spare_too || spare_is_valid(&herd->spare)));
 }
 
-void herd_check(herd_t *herd)
+void pool_check(herd_t *herd)
 {
 	size_t held = 0;
 
 	spare_check(&herd->spare);
-	for (struct member *m = members(herd); m != NULL; m = m->older) {
+	for (struct member *m = pool_members(herd); m != NULL; m = m->older) {
 		CHECK(!member_is_free(m) && (m->arena.flags & CLOSED_PARKED) != 0);
 		arena_check(&m->arena);
 		held += m->arena.held;
 	}
-	const struct spare_figures figures = spare_figures(&herd->spare);
+	const struct spare_stats figures = spare_stats(&herd->spare);
 
 	CHECK(held + figures.bytes ==
 	      figures.reserved); /* nobody is out, so nobody asks the source */
@@ -225,13 +225,13 @@ herd_t *herd_new(const herd_config_t *config)
 	herd->id = id_next_herd();
 	herd->bump = config->bump;
 	herd->keep = config->keep != 0 ? config->keep : SIZE_MAX;
-	herd->cold = (struct single_mutex)SINGLE_MUTEX_INITIALIZER;
+	herd->lock = (struct single_mutex)SINGLE_MUTEX_INITIALIZER;
 	stack_init(&herd->stack, &herd->table);
 	san_atomic(&herd->stack, sizeof herd->stack);
 	san_atomic(&herd->newest, sizeof herd->newest);
 	spare_init(&herd->spare, &config->bump, config->limit, true);
 	herd->bump.source = NULL; /* it was copied, and may be gone when we return */
-	fork_enlist(herd);
+	registry_add(herd);
 	PROBE1(new, herd);
 	return herd;
 }
@@ -239,39 +239,39 @@ herd_t *herd_new(const herd_config_t *config)
 /* Whether destroying it calls no function of the caller's. */
 static bool is_quiet(const herd_t *herd)
 {
-	for (const struct member *m = members(herd); m != NULL; m = m->older) {
+	for (const struct member *m = pool_members(herd); m != NULL; m = m->older) {
 		if (m->arena.defers != NULL)
 			return false;
 	}
-	return source_is_known(&herd->spare.source);
+	return source_is_builtin(&herd->spare.source);
 }
 
 int herd_destroy(herd_t *herd)
 {
 	if (herd == NULL)
 		return 0;
-	if (!herd_callable(herd, "herd_destroy"))
+	if (!pool_callable(herd, "herd_destroy"))
 		return EINVAL;
 	/* Under the lock: a get that finds all members claimed must not make another. */
-	herd_lock_briefly(herd);
-	const bool all = herd_claim_all(herd);
+	pool_lock_briefly(herd);
+	const bool all = pool_claim_all(herd);
 
-	single_unlock(&herd->cold); /* from here on there is no other call */
+	single_unlock(&herd->lock); /* from here on there is no other call */
 	if (!all) {
-		fork_gate_leave();
+		gate_leave();
 		return EBUSY;
 	}
 	if (!is_quiet(herd))
-		fork_gate_shield();
-	if (!herd_run_defers(herd, true)) {
-		herd_release_all(herd);
-		fork_gate_leave();
+		gate_cancel_disable();
+	if (!pool_run_defers(herd, true)) {
+		pool_release_all(herd);
+		gate_leave();
 		misuse("herd_destroy", HEADER_BROKEN);
 		return EINVAL;
 	}
-	fork_delist(herd); /* from here on no other thread, nor a fork, looks at it */
+	registry_remove(herd); /* from here on no other thread, nor a fork, looks at it */
 	spare_unshare(&herd->spare);
-	for (struct member *m = members(herd), *older; m != NULL; m = older) {
+	for (struct member *m = pool_members(herd), *older; m != NULL; m = older) {
 		older = m->older;
 		arena_clear(&m->arena);
 		free(m->block);
@@ -279,8 +279,8 @@ int herd_destroy(herd_t *herd)
 	spare_done(&herd->spare);
 	PROBE1(destroy, herd);
 	stack_table_done(&herd->table);
-	pthread_mutex_destroy(&herd->cold.mutex);
+	pthread_mutex_destroy(&herd->lock.mutex);
 	free(herd->block);
-	fork_gate_leave();
+	gate_leave();
 	return 0;
 }

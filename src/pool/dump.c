@@ -30,14 +30,14 @@ static struct size_text size_text(size_t size)
 	return result;
 }
 
-struct totals {
+struct dump_totals {
 	FILE *stream; /* NULL: only add up */
 	size_t used, held, chunks;
 };
 
 static int dump_chunk(void *ctx, const void *start, size_t used, size_t capacity)
 {
-	struct totals *totals = (struct totals *)ctx;
+	struct dump_totals *totals = (struct dump_totals *)ctx;
 	char bar[BAR + 1];
 
 	totals->used += used;
@@ -62,15 +62,15 @@ static int dump_chunk(void *ctx, const void *start, size_t used, size_t capacity
 
 static void dump_member(const struct member *m, size_t number, FILE *stream)
 {
-	struct totals sums = {.stream = NULL};
-	struct totals lines = {.stream = stream};
+	struct dump_totals totals = {.stream = NULL};
+	struct dump_totals lines = {.stream = stream};
 	const uint64_t checkouts = member_checkouts(m);
 
-	(void)member_each_chunk(m, dump_chunk, &sums);
+	(void)member_each_chunk(m, dump_chunk, &totals);
 	fprintf(stream, "  member %zu, %s, %" PRIu64 " checkout%s: ", number,
 		member_is_free(m) ? "idle" : "out", checkouts, checkouts == 1 ? "" : "s");
-	fprintf(stream, "%s used of %s held in %zu chunk%s\n", size_text(sums.used).text,
-		size_text(sums.held).text, sums.chunks, sums.chunks == 1 ? "" : "s");
+	fprintf(stream, "%s used of %s held in %zu chunk%s\n", size_text(totals.used).text,
+		size_text(totals.held).text, totals.chunks, totals.chunks == 1 ? "" : "s");
 	(void)member_each_chunk(m, dump_chunk, &lines);
 }
 
@@ -120,19 +120,19 @@ int herd_dump(const herd_t *herd, FILE *stream)
 	herd_stats_t stats;
 	size_t number = 0;
 
-	if (!herd_callable(herd, "herd_dump"))
+	if (!pool_callable(herd, "herd_dump"))
 		return EINVAL;
-	herd_lock(h);
-	herd_figures(h, &stats);
+	pool_lock(h);
+	pool_figures(h, &stats);
 	fprintf(stream, "herd: %zu member%s, %zu out; %s held, at most %s so far, ", stats.members,
 		stats.members == 1 ? "" : "s", stats.out, size_text(stats.reserved).text,
 		size_text(stats.peak).text);
 	fprintf(stream, "limit %s", stats.limit != 0 ? size_text(stats.limit).text : "none");
 	dump_harden(h->bump.harden, stream);
 	fputc('\n', stream);
-	for (const struct member *m = members(herd); m != NULL; m = m->older)
+	for (const struct member *m = pool_members(herd); m != NULL; m = m->older)
 		dump_member(m, ++number, stream);
 	dump_spare(&h->spare, stream);
-	herd_unlock(h);
+	pool_unlock(h);
 	return fflush(stream) == 0 && (failed_before || !ferror(stream)) ? 0 : EIO;
 }

@@ -73,7 +73,7 @@ static int draw_chunk(void *ctx, const void *start, size_t used, size_t capacity
 /* The bytes of a member's chunks, those in use, and with a stream the bars. */
 static void draw_member(const struct member *m, struct drawing *d)
 {
-	d->position = atomic_load_explicit(&m->view.ptr, memory_order_acquire);
+	d->position = atomic_load_explicit(&m->snapshot.ptr, memory_order_acquire);
 	d->bytes = d->used = 0;
 	d->x = LEFT;
 	(void)member_each_chunk(m, draw_chunk, d);
@@ -196,7 +196,7 @@ static double scale_of(const herd_t *herd, const struct herd_stats_s *stats)
 {
 	size_t longest = num_max(stats->spare, 1);
 
-	for (const struct member *m = members(herd); m != NULL; m = m->older) {
+	for (const struct member *m = pool_members(herd); m != NULL; m = m->older) {
 		struct drawing d = {.stream = NULL};
 
 		draw_member(m, &d);
@@ -208,32 +208,32 @@ static double scale_of(const herd_t *herd, const struct herd_stats_s *stats)
 int herd_dump_svg(const herd_t *herd, FILE *stream)
 {
 	herd_t *h = (herd_t *)(uintptr_t)herd;
-	struct drawing sums = {.stream = NULL};
+	struct drawing totals = {.stream = NULL};
 	const bool failed_before = ferror(stream) != 0;
 	herd_stats_t stats;
 	size_t number = 0;
 
-	if (!herd_callable(herd, "herd_dump_svg"))
+	if (!pool_callable(herd, "herd_dump_svg"))
 		return EINVAL;
-	herd_lock(h);
-	herd_figures(h, &stats);
+	pool_lock(h);
+	pool_figures(h, &stats);
 	draw_head(stream, &stats);
 
 	struct drawing d = {
 		.stream = stream, .scale = scale_of(herd, &stats), .y = TOP + LANE - HEIGHT};
 
-	for (const struct member *m = members(herd); m != NULL; m = m->older, d.y += LANE) {
-		draw_member(m, &sums);
+	for (const struct member *m = pool_members(herd); m != NULL; m = m->older, d.y += LANE) {
+		draw_member(m, &totals);
 		fprintf(stream,
 			"<text x=\"%d\" y=\"%.0f\">member %zu, %s, %" PRIu64
 			" checkout%s: %zu of %zu bytes used</text>\n",
 			LEFT, d.y - 6, ++number, member_is_free(m) ? "idle" : "out",
-			member_checkouts(m), member_checkouts(m) == 1 ? "" : "s", sums.used,
-			sums.bytes);
+			member_checkouts(m), member_checkouts(m) == 1 ? "" : "s", totals.used,
+			totals.bytes);
 		draw_member(m, &d);
 	}
 	draw_spare(&h->spare, &d);
 	fputs("</svg>\n", stream);
-	herd_unlock(h);
+	pool_unlock(h);
 	return fflush(stream) == 0 && (failed_before || !ferror(stream)) ? 0 : EIO;
 }

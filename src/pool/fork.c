@@ -18,17 +18,17 @@
 #include "base/thread.h"
 
 /*
- * The gate. A door's `state` counts those inside, in steps of INSIDE, and tells whether a fork is
+ * The gate. A stripe's `state` counts those inside, in steps of INSIDE, and tells whether a fork is
  * under way, for which who comes and goes then wakes or waits. There are several doors, each for
  * some of the threads: so that threads which make small herds do not meet here.
  */
-enum { FORKING = 1, INSIDE = 2, DOORS = 16 };
+enum { FORKING = 1, INSIDE = 2, STRIPES = 16 };
 
-struct door {
+struct stripe {
 	_Atomic size_t state __attribute__((aligned(64)));
 };
 
-static struct door doors[DOORS];
+static struct stripe stripes[STRIPES];
 
 /* Of FORKING, which is set and cleared under it. */
 static pthread_mutex_t gate_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -57,28 +57,29 @@ static _Thread_local bool shielded __attribute__((tls_model("initial-exec")));
 static _Thread_local int cancel_state __attribute__((tls_model("initial-exec")));
 
 /* The same at every call of a thread. */
-static struct door *my_door(void)
+static struct stripe *my_stripe(void)
 {
 	static _Atomic unsigned threads;
-	static _Thread_local struct door *mine __attribute__((tls_model("initial-exec")));
+	static _Thread_local struct stripe *mine __attribute__((tls_model("initial-exec")));
 
 	if (mine == NULL)
-		mine = &doors[atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) % DOORS];
+		mine = &stripes[atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) %
+				STRIPES];
 	return mine;
 }
 
 /* A fork is under way: it must not wait for us while we wait for it. */
-static __attribute__((noinline)) void wait_for_fork(struct door *door)
+static __attribute__((noinline)) void wait_for_fork(struct stripe *stripe)
 {
 	int state;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state); /* a wait is a cancellation point */
 	pthread_mutex_lock(&gate_lock);
-	atomic_fetch_sub_explicit(&door->state, INSIDE, memory_order_release);
+	atomic_fetch_sub_explicit(&stripe->state, INSIDE, memory_order_release);
 	pthread_cond_broadcast(&gate_changed);
-	while ((atomic_load_explicit(&door->state, memory_order_relaxed) & FORKING) != 0)
+	while ((atomic_load_explicit(&stripe->state, memory_order_relaxed) & FORKING) != 0)
 		pthread_cond_wait(&gate_changed, &gate_lock);
-	atomic_fetch_add_explicit(&door->state, INSIDE, memory_order_acquire);
+	atomic_fetch_add_explicit(&stripe->state, INSIDE, memory_order_acquire);
 	pthread_mutex_unlock(&gate_lock);
 	pthread_setcancelstate(state, NULL);
 }
@@ -92,24 +93,25 @@ static __attribute__((noinline)) void wake_fork(void)
 }
 
 /* Acquire: pairs with the release of unlock_all(), in a child that made the gate anew as well. */
-void fork_gate_enter(void)
+void gate_enter(void)
 {
 	if (depth++ != 0)
 		return;
 
-	struct door *door = my_door();
+	struct stripe *stripe = my_stripe();
 
-	if ((single_add(&door->state, INSIDE, memory_order_acquire) & FORKING) != 0)
-		wait_for_fork(door);
+	if ((thread_add(&stripe->state, INSIDE, memory_order_acquire) & FORKING) != 0)
+		wait_for_fork(stripe);
 }
 
 /* Release: pairs with the acquire in close_gate(). What we did is whole when it goes on. */
-void fork_gate_leave(void)
+void gate_leave(void)
 {
 	if (--depth != 0)
 		return;
 
-	const size_t former = single_add(&my_door()->state, -(size_t)INSIDE, memory_order_release);
+	const size_t former =
+		thread_add(&my_stripe()->state, -(size_t)INSIDE, memory_order_release);
 
 	if ((former & FORKING) != 0)
 		wake_fork();
@@ -119,7 +121,7 @@ void fork_gate_leave(void)
 	}
 }
 
-void fork_gate_shield(void)
+void gate_cancel_disable(void)
 {
 	if (shielded)
 		return;
@@ -151,8 +153,8 @@ static bool close_gate(void)
 {
 	bool inside = false;
 
-	for (size_t i = 0; i < DOORS; i++)
-		inside |= atomic_fetch_or_explicit(&doors[i].state, FORKING,
+	for (size_t i = 0; i < STRIPES; i++)
+		inside |= atomic_fetch_or_explicit(&stripes[i].state, FORKING,
 						   memory_order_acquire) >= INSIDE;
 	return inside;
 }
@@ -181,8 +183,9 @@ static void unlock_all(void)
 	for_each_herd(unlock_spare);
 	for (size_t i = 0; i < LOCKS; i++)
 		single_unlock(&locks[i].lock);
-	for (size_t i = 0; i < DOORS; i++)
-		atomic_fetch_and_explicit(&doors[i].state, ~(size_t)FORKING, memory_order_release);
+	for (size_t i = 0; i < STRIPES; i++)
+		atomic_fetch_and_explicit(&stripes[i].state, ~(size_t)FORKING,
+					  memory_order_release);
 	pthread_cond_broadcast(&gate_changed);
 	pthread_mutex_unlock(&gate_lock);
 }
@@ -192,55 +195,55 @@ static void unlock_all(void)
  * yet. Those are idle (INV-STATE would be broken), so the stack is made anew from the states.
  * Members that are off it stay out. Their arenas are made whole, and the budget is counted anew.
  */
-static void mend(herd_t *herd)
+static void repair(herd_t *herd)
 {
 	size_t held = 0;
 
 	stack_clear(&herd->stack);
-	for (struct member *m = members(herd); m != NULL; m = m->older) {
+	for (struct member *m = pool_members(herd); m != NULL; m = m->older) {
 		if (!member_is_free(m))
-			arena_mend(&m->arena);
+			arena_after_fork_child(&m->arena);
 		held += m->arena.held;
 		if (atomic_load_explicit(&m->state, memory_order_relaxed) != OFF_BUSY)
 			stack_push(&herd->stack, &m->link);
 	}
-	spare_mend(&herd->spare, held);
+	spare_after_fork_child(&herd->spare, held);
 }
 
-static bool installed;
+static bool fork_installed;
 
 static void after_fork_in_child(void)
 {
-	installed = true; /* even if the parent had not come to noting it */
+	fork_installed = true; /* even if the parent had not come to noting it */
 	/* The threads that were inside, or waited there, are gone. */
-	for (size_t i = 0; i < DOORS; i++)
-		atomic_store_explicit(&doors[i].state, 0, memory_order_relaxed);
+	for (size_t i = 0; i < STRIPES; i++)
+		atomic_store_explicit(&stripes[i].state, 0, memory_order_relaxed);
 	if (depth != 0)
-		atomic_store_explicit(&my_door()->state, INSIDE, memory_order_relaxed);
+		atomic_store_explicit(&my_stripe()->state, INSIDE, memory_order_relaxed);
 	pthread_cond_init(&gate_changed, NULL);
-	for_each_herd(mend);
+	for_each_herd(repair);
 	unlock_all();
 }
 
-static void install(void)
+static void install_fork_handlers(void)
 {
-	if (installed)
+	if (fork_installed)
 		return;
 	for (size_t i = 0; i < LOCKS; i++)
 		locks[i].lock = (struct single_mutex)SINGLE_MUTEX_INITIALIZER;
 	region_install(); /* first: so its lock is taken last, for whoever is inside may need it */
 	/* Fails only where there is no memory: then a child must not use the herds it inherited. */
 	(void)pthread_atfork(before_fork, unlock_all, after_fork_in_child);
-	san_publish(&installed);
+	san_publish(&fork_installed);
 }
 
-void fork_enlist(herd_t *herd)
+void registry_add(herd_t *herd)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	herd_t **list = &lists[herd->id % LISTS];
 
-	pthread_once(&once, install);
-	san_observe(&installed);
+	pthread_once(&once, install_fork_handlers);
+	san_observe(&fork_installed);
 	single_lock(lock_of(herd->id));
 	herd->previous = NULL;
 	herd->next = *list;
@@ -250,7 +253,7 @@ void fork_enlist(herd_t *herd)
 	single_unlock(lock_of(herd->id));
 }
 
-void fork_delist(herd_t *herd)
+void registry_remove(herd_t *herd)
 {
 	single_lock(lock_of(herd->id));
 	if (herd->previous != NULL)
@@ -262,7 +265,7 @@ void fork_delist(herd_t *herd)
 	single_unlock(lock_of(herd->id));
 }
 
-bool fork_visit(uint64_t id, void (*fn)(herd_t *herd, void *ctx), void *ctx)
+bool registry_visit(uint64_t id, void (*fn)(herd_t *herd, void *ctx), void *ctx)
 {
 	single_lock(lock_of(id));
 	herd_t *herd = lists[id % LISTS];

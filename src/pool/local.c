@@ -4,7 +4,7 @@
  *
  * A thread has a table from herds' ids to members. Ids are never reused, so an entry whose herd
  * is gone is never looked at again. Whether a member is still this thread's own is written in the
- * member, as the thread's ticket: so herd_recall() can take it away from a thread that knows
+ * member, as the thread's id: so herd_recall() can take it away from a thread that knows
  * nothing of it.
  *
  * When a thread ends it puts its members back. It finds out which of the herds are alive from the
@@ -46,7 +46,7 @@ static bool at_exit_works;
 /* --- the table --- */
 
 /* The slot of a herd, or the free one where it belongs. The table has one. */
-static struct slot *find(const struct table *t, uint64_t herd)
+static struct slot *find_slot(const struct table *t, uint64_t herd)
 {
 	size_t i = (size_t)herd & (t->size - 1);
 
@@ -61,7 +61,7 @@ static bool rebuild(struct table *t)
 	size_t alive = 0;
 
 	for (size_t i = 0; i < t->size; i++)
-		alive += t->slots[i].herd != 0 && fork_visit(t->slots[i].herd, NULL, NULL);
+		alive += t->slots[i].herd != 0 && registry_visit(t->slots[i].herd, NULL, NULL);
 
 	struct table next = {.size = num_max(num_up_to_power_of_2(4 * alive + 1), FIRST_SIZE)};
 
@@ -69,9 +69,9 @@ static bool rebuild(struct table *t)
 	if (next.slots == NULL)
 		return false;
 	for (size_t i = 0; i < t->size; i++) {
-		if (t->slots[i].herd == 0 || !fork_visit(t->slots[i].herd, NULL, NULL))
+		if (t->slots[i].herd == 0 || !registry_visit(t->slots[i].herd, NULL, NULL))
 			continue;
-		*find(&next, t->slots[i].herd) = t->slots[i];
+		*find_slot(&next, t->slots[i].herd) = t->slots[i];
 		next.used++;
 	}
 	free(t->slots);
@@ -103,13 +103,13 @@ static void end_of_thread(void *unused)
 	(void)unused;
 	for (size_t i = 0; i < mine.size; i++) {
 		if (mine.slots[i].herd != 0)
-			(void)fork_visit(mine.slots[i].herd, put_back, mine.slots[i].member);
+			(void)registry_visit(mine.slots[i].herd, put_back, mine.slots[i].member);
 	}
 	free(mine.slots);
 	mine = (struct table){0};
 }
 
-static void install(void)
+static void create_key(void)
 {
 	at_exit_works = pthread_key_create(&at_exit, end_of_thread) == 0;
 	san_publish(&at_exit);
@@ -120,19 +120,19 @@ static struct slot *make_slot(const herd_t *herd)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-	pthread_once(&once, install);
+	pthread_once(&once, create_key);
 	san_observe(&at_exit);
 	if (!at_exit_works)
 		return NULL;
-	if (my_ticket == 0)
-		my_ticket = id_next();
+	if (my_thread_id == 0)
+		my_thread_id = id_next();
 	/* First, so that a table is never made whose end is not seen to. */
 	if (pthread_getspecific(at_exit) == NULL && pthread_setspecific(at_exit, &mine) != 0)
 		return NULL;
 	if (2 * (mine.used + 1) > mine.size && !rebuild(&mine))
 		return NULL;
 
-	struct slot *slot = find(&mine, herd->id);
+	struct slot *slot = find_slot(&mine, herd->id);
 
 	mine.used += slot->herd == 0;
 	return slot;
@@ -146,14 +146,14 @@ static struct member *own_member(const herd_t *herd)
 	if (mine.size == 0)
 		return NULL;
 
-	const struct slot *slot = find(&mine, herd->id);
+	const struct slot *slot = find_slot(&mine, herd->id);
 
 	return slot->herd == herd->id && member_is_mine(slot->member) ? slot->member : NULL;
 }
 
 static __attribute__((noinline)) bump_t *check_out_own(herd_t *herd)
 {
-	if (!herd_callable(herd, "herd_local"))
+	if (!pool_callable(herd, "herd_local"))
 		return NULL;
 
 	/* In a deferred function, or a walk, of another herd. */
@@ -163,7 +163,7 @@ static __attribute__((noinline)) bump_t *check_out_own(herd_t *herd)
 		return &own->arena.head;
 
 	/* In this order: a source, or on_oom, may itself use a herd, and move the table. */
-	bump_t *bump = herd_get_for(herd, "herd_local");
+	bump_t *bump = checkout_get(herd, "herd_local");
 
 	if (bump == NULL)
 		return NULL;
@@ -172,13 +172,13 @@ static __attribute__((noinline)) bump_t *check_out_own(herd_t *herd)
 
 	if (slot == NULL) {
 		herd_put(herd, bump);
-		herd_failed(herd, NO_MEMORY, sizeof *slot, "herd_local");
+		pool_failed(herd, NO_MEMORY, sizeof *slot, "herd_local");
 		return NULL;
 	}
 	slot->herd = herd->id;
 	slot->member = (struct member *)(void *)bump;
 	slot->member->arena.flags |= IS_LOCAL;
-	atomic_store_explicit(&slot->member->local, my_ticket, memory_order_relaxed);
+	atomic_store_explicit(&slot->member->local, my_thread_id, memory_order_relaxed);
 	return bump;
 }
 
@@ -186,12 +186,12 @@ bump_t *herd_local(herd_t *herd)
 {
 	struct member *own = own_member(herd);
 
-	return own != NULL && arena_calling == NULL ? &own->arena.head : check_out_own(herd);
+	return own != NULL && arena_callbacks == NULL ? &own->arena.head : check_out_own(herd);
 }
 
 void herd_local_put(herd_t *herd)
 {
-	if (!herd_callable(herd, "herd_local_put"))
+	if (!pool_callable(herd, "herd_local_put"))
 		return;
 
 	struct member *own = own_member(herd);

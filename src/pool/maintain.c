@@ -14,64 +14,64 @@
 
 int herd_reset(herd_t *herd)
 {
-	const int error = herd_seize(herd, "herd_reset");
+	const int error = pool_seize(herd, "herd_reset");
 
 	if (error != 0)
 		return error;
-	if (!herd_run_defers(herd, herd->keep != SIZE_MAX)) {
-		herd_let_go(herd);
+	if (!pool_run_defers(herd, herd->keep != SIZE_MAX)) {
+		pool_let_go(herd);
 		misuse("herd_reset", HEADER_BROKEN);
 		return EINVAL;
 	}
-	for (struct member *m = members(herd); m != NULL; m = m->older) {
+	for (struct member *m = pool_members(herd); m != NULL; m = m->older) {
 		arena_clear(&m->arena);
 		member_park(m);
 	}
 	if (herd->keep != SIZE_MAX)
 		(void)spare_trim(&herd->spare, herd->keep == 1 ? 0 : herd->keep);
 	if (HERD_DEEP_CHECKS)
-		herd_check(herd);
+		pool_check(herd);
 	PROBE1(reset, herd);
-	herd_let_go(herd);
+	pool_let_go(herd);
 	return 0;
 }
 
 size_t herd_trim(herd_t *herd, size_t keep)
 {
-	if (!herd_callable(herd, "herd_trim"))
+	if (!pool_callable(herd, "herd_trim"))
 		return 0;
-	herd_lock(herd);
-	bool sound = spare_is_sound(&herd->spare);
+	pool_lock(herd);
+	bool valid = spare_is_valid(&herd->spare);
 
-	for (struct member *m = members(herd); m != NULL && sound; m = m->older) {
+	for (struct member *m = pool_members(herd); m != NULL && valid; m = m->older) {
 		if (!member_claim(m))
 			continue;
-		sound = arena_is_sound(&m->arena, 0, 0);
-		if (sound)
+		valid = arena_is_valid(&m->arena, 0, 0);
+		if (valid)
 			arena_strip(&m->arena);
 		member_park(m);
 		(void)member_release(herd, m);
 	}
-	const size_t given = sound ? spare_trim(&herd->spare, keep) : 0;
+	const size_t given = valid ? spare_trim(&herd->spare, keep) : 0;
 
 	PROBE2(trim, herd, given);
-	herd_unlock(herd);
-	if (!sound)
+	pool_unlock(herd);
+	if (!valid)
 		misuse("herd_trim", HEADER_BROKEN);
 	return given;
 }
 
 /* The bytes up to the end of an allocation of `size`, padding included, at the position. */
-static size_t reach(const struct arena *a, size_t size)
+static size_t warm_reach(const struct arena *a, size_t size)
 {
-	const size_t pad = num_pad(arena_pos(a), num_max(_Alignof(max_align_t), a->min_align));
+	const size_t pad = num_pad(arena_ptr(a), num_max(_Alignof(max_align_t), a->min_align));
 
 	return num_add(pad, arena_footprint(a, size));
 }
 
 static bool has_room(const struct arena *a, size_t size)
 {
-	return reach(a, size) <= (size_t)(a->end - arena_pos(a));
+	return warm_reach(a, size) <= (size_t)(a->end - arena_ptr(a));
 }
 
 /* Have room for `size` bytes in a member that is ours, its pages backed. NULL, or why not. */
@@ -85,12 +85,12 @@ static const char *warm_member(struct member *m, size_t size)
 		if (problem != NULL)
 			return problem;
 	}
-	if (!arena_watched(a)) {
-		char *end = arena_pos(a) + reach(a, size);
+	if (!arena_is_instrumented(a)) {
+		char *end = arena_ptr(a) + warm_reach(a, size);
 
-		os_touch(arena_pos(a), end);
-		if (a->chunk->touched < end)
-			chunk_set_touched(a->chunk, end, arena_seals(a));
+		os_touch(arena_ptr(a), end);
+		if (a->chunk->faulted < end)
+			chunk_set_faulted(a->chunk, end, arena_has_checksums(a));
 	}
 	return NULL;
 }
@@ -106,7 +106,7 @@ static struct member *claim_next(herd_t *herd, struct member **at, bool *others,
 			if (*others)
 				return NULL;
 			*others = true;
-			*at = members(herd);
+			*at = pool_members(herd);
 			if (*at == NULL)
 				return NULL;
 		}
@@ -123,10 +123,10 @@ static struct member *claim_next(herd_t *herd, struct member **at, bool *others,
 /* In front of the list: a walk that has begun does not meet it. */
 static struct member *make_listed(herd_t *herd, const char **problem)
 {
-	struct member *m = herd_make(herd, herd->bump.first_chunk, problem);
+	struct member *m = member_make(herd, herd->bump.first_chunk, problem);
 
 	if (m != NULL)
-		herd_list(herd, m);
+		member_list(herd, m);
 	return m;
 }
 
@@ -145,10 +145,10 @@ int herd_warm(herd_t *herd, size_t wanted, size_t bytes_each)
 {
 	const char *problem = wanted > STACK_ENTRIES ? NO_MEMORY : NULL;
 
-	if (!herd_callable(herd, "herd_warm"))
+	if (!pool_callable(herd, "herd_warm"))
 		return EINVAL;
-	herd_lock(herd);
-	struct member *at = members(herd);
+	pool_lock(herd);
+	struct member *at = pool_members(herd);
 	struct member *warmed_ones = NULL;
 	bool others = false;
 
@@ -165,10 +165,10 @@ int herd_warm(herd_t *herd, size_t wanted, size_t bytes_each)
 		member_park(m);
 	}
 	release_list(herd, warmed_ones);
-	herd_unlock(herd);
+	pool_unlock(herd);
 	if (problem == NULL)
 		return 0;
-	herd_failed(herd, problem, bytes_each, "herd_warm");
+	pool_failed(herd, problem, bytes_each, "herd_warm");
 	return errno;
 }
 
@@ -181,7 +181,7 @@ static void recall_all(herd_t *herd, void *ctx)
 {
 	size_t *recalled = (size_t *)ctx;
 
-	for (struct member *m = members(herd); m != NULL; m = m->older) {
+	for (struct member *m = pool_members(herd); m != NULL; m = m->older) {
 		if (member_is_free(m))
 			continue;
 		member_disown(m);
@@ -196,28 +196,28 @@ size_t herd_recall(herd_t *herd)
 {
 	size_t recalled = 0;
 
-	if (!herd_callable(herd, "herd_recall"))
+	if (!pool_callable(herd, "herd_recall"))
 		return 0;
-	herd_lock(herd);
-	(void)fork_visit(herd->id, recall_all, &recalled);
-	herd_unlock(herd);
+	pool_lock(herd);
+	(void)registry_visit(herd->id, recall_all, &recalled);
+	pool_unlock(herd);
 	return recalled;
 }
 
 void herd_set_limit(herd_t *herd, size_t limit)
 {
-	if (!herd_callable(herd, "herd_set_limit"))
+	if (!pool_callable(herd, "herd_set_limit"))
 		return;
 	spare_set_limit(&herd->spare, limit);
 	if (limit == 0)
 		return;
 	/* What a limit allows must not depend on what is ready in idle members. */
-	herd_lock(herd);
-	for (struct member *m = members(herd); m != NULL; m = m->older) {
+	pool_lock(herd);
+	for (struct member *m = pool_members(herd); m != NULL; m = m->older) {
 		if (!member_claim(m))
 			continue;
 		arena_give_ready(&m->arena);
 		(void)member_release(herd, m);
 	}
-	herd_unlock(herd);
+	pool_unlock(herd);
 }

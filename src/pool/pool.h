@@ -24,7 +24,7 @@
  * INV-ONCE:   an entry is pushed only by the one who turned OFF_BUSY into ON_FREE; so it is on
  *   the stack at most once.
  * INV-STABLE: members are freed with their herd, not before.
- * INV-OWNER:  all of a member but its state, link, hints and view belongs to whoever made it busy.
+ * INV-OWNER:  all of a member but its state, link, hints and snapshot belongs to whoever made it busy.
  *
  * The orders are in the functions below. In src/README.md there is a table of them.
  */
@@ -46,16 +46,16 @@ enum { ON_FREE, ON_BUSY, OFF_BUSY };
  * at put, `ptr` last; read in the opposite order. What it leads to does not change before the
  * next reset.
  */
-struct view {
-	_Atomic(struct chunk *) chunk, own;
+struct snapshot {
+	_Atomic(struct chunk *) chunk, large;
 	_Atomic size_t used;
 	_Atomic(char *) ptr;
 };
 
 struct member {
-	struct arena arena; /* first: a bump_t * is a member's address */
-	struct view view;   /* also where a checkout began: discard goes back to it */
-	size_t used_at_0;   /* bytes in use if the position were 0, modulo 2^N */
+	struct arena arena;	  /* first: a bump_t * is a member's address */
+	struct snapshot snapshot; /* also where a checkout began: discard goes back to it */
+	size_t used_at_0;	  /* bytes in use if the position were 0, modulo 2^N */
 	bool listed;
 	void *block;		  /* for free(3): heap.h */
 	struct member *older;	  /* the next in the herd's list of all members; never changes */
@@ -65,7 +65,7 @@ struct member {
 	_Atomic unsigned state;
 	/* Hints, of whoever remembered it last: herd.c. Members of the same herd, or NULL. */
 	_Atomic(struct member *) before, after;
-	/* The thread whose own member this is, by its ticket: local.c. 0: no one's. */
+	/* The thread whose own member this is, by its id: local.c. 0: no one's. */
 	_Atomic uint64_t local;
 };
 
@@ -74,15 +74,15 @@ struct herd_pool {
 	struct stack stack;
 	/* Read at every checkout, hardly ever written. */
 	uint64_t id;			 /* never reused */
-	_Atomic(struct member *) newest; /* of all; grows under `cold`, is read without it */
+	_Atomic(struct member *) newest; /* of all; grows under `lock`, is read without it */
 	bump_config_t bump;
 	size_t keep;			   /* SIZE_MAX: all */
 	struct herd_pool *previous, *next; /* in a list of all herds: fork.c */
 	void *block;			   /* for free(3): heap.h */
 	/* Written whenever a member gets a chunk. */
 	struct spare spare __attribute__((aligned(64))); /* chunks, and the budget */
-	struct stack_table table; /* of the stack's entries; grows under `cold` */
-	struct single_mutex cold; /* one cold operation at a time; see herd_lock() */
+	struct stack_table table; /* of the stack's entries; grows under `lock` */
+	struct single_mutex lock; /* one cold operation at a time; see pool_lock() */
 };
 
 _Static_assert(sizeof(struct herd_pool) + HEAP_ALIGN <= 1024, "a small herd is cheap");
@@ -179,9 +179,9 @@ static inline bool member_release(struct herd_pool *h, struct member *m)
 
 /*
  * The members, newest first. Acquire: a member is complete before it is listed; pairs with the
- * release in herd_list().
+ * release in member_list().
  */
-static inline struct member *members(const struct herd_pool *h)
+static inline struct member *pool_members(const struct herd_pool *h)
 {
 	return atomic_load_explicit(&h->newest, memory_order_acquire);
 }
@@ -195,25 +195,25 @@ static inline void member_park(struct member *m)
 	struct arena *a = &m->arena;
 
 	arena_close(a, CLOSED_PARKED);
-	if (a->kept != a->clock) {
-		a->kept = a->clock;
-		m->used_at_0 = arena_used(a) - (uintptr_t)arena_pos(a);
-		atomic_store_explicit(&m->view.chunk, a->chunk, memory_order_release);
-		atomic_store_explicit(&m->view.own, a->own, memory_order_release);
+	if (a->checkout_seq != a->seq) {
+		a->checkout_seq = a->seq;
+		m->used_at_0 = arena_used(a) - (uintptr_t)arena_ptr(a);
+		atomic_store_explicit(&m->snapshot.chunk, a->chunk, memory_order_release);
+		atomic_store_explicit(&m->snapshot.large, a->large, memory_order_release);
 	}
 	/*
 	 * Release, all three: who sees the new `ptr` sees the lists that it is in, and who sees
 	 * those sees what their chunks say; pair with the acquires in survey.c.
 	 */
-	atomic_store_explicit(&m->view.used, m->used_at_0 + (uintptr_t)arena_pos(a),
+	atomic_store_explicit(&m->snapshot.used, m->used_at_0 + (uintptr_t)arena_ptr(a),
 			      memory_order_relaxed);
-	atomic_store_explicit(&m->view.ptr, arena_pos(a), memory_order_release);
+	atomic_store_explicit(&m->snapshot.ptr, arena_ptr(a), memory_order_release);
 }
 
 /* --- a thread's own member --- */
 
 /* Names this thread; never reused. 0: it never had a member of its own. */
-extern _Thread_local uint64_t my_ticket __attribute__((tls_model("initial-exec")));
+extern _Thread_local uint64_t my_thread_id __attribute__((tls_model("initial-exec")));
 
 /*
  * Whether a member that is out is this thread's own; else it is another's, or no one's. Relaxed:
@@ -222,7 +222,8 @@ extern _Thread_local uint64_t my_ticket __attribute__((tls_model("initial-exec")
  */
 static inline bool member_is_mine(const struct member *m)
 {
-	return my_ticket != 0 && atomic_load_explicit(&m->local, memory_order_relaxed) == my_ticket;
+	return my_thread_id != 0 &&
+	       atomic_load_explicit(&m->local, memory_order_relaxed) == my_thread_id;
 }
 
 /* A member that is ours is nobody's own any more. */
@@ -241,45 +242,45 @@ static inline void member_disown(struct member *m)
  * Whether `function` may be called now; else it was reported: this thread runs a deferred
  * function of the herd.
  */
-bool herd_callable(const herd_t *herd, const char *function);
+bool pool_callable(const herd_t *herd, const char *function);
 /* Exclude other cold operations, and fork(2). The thread can't be cancelled meanwhile. */
-void herd_lock(herd_t *herd);
+void pool_lock(herd_t *herd);
 /* The same where nothing that a thread is cancelled in, or started in, is called meanwhile. */
-void herd_lock_briefly(herd_t *herd);
-void herd_unlock(herd_t *herd);
+void pool_lock_briefly(herd_t *herd);
+void pool_unlock(herd_t *herd);
 /*
  * Lock, and claim every member: 0; EBUSY, and nothing was done, where one is out; EINVAL,
  * reported on behalf of `function`, where it is misuse. And let go of all, and unlock.
  */
-int herd_seize(herd_t *herd, const char *function);
-void herd_let_go(herd_t *herd);
+int pool_seize(herd_t *herd, const char *function);
+void pool_let_go(herd_t *herd);
 /* With the lock held: the halves of these. */
-bool herd_claim_all(herd_t *herd);
-void herd_release_all(herd_t *herd);
+bool pool_claim_all(herd_t *herd);
+void pool_release_all(herd_t *herd);
 /* With the lock held: make a member, parked and busy; NULL: why is in *problem. And list it. */
-struct member *herd_make(herd_t *herd, size_t first_chunk, const char **problem);
-void herd_list(herd_t *herd, struct member *m);
-/* Undo the latest herd_make(), of a member that was not listed. */
-void herd_unmake(herd_t *herd, struct member *m);
+struct member *member_make(herd_t *herd, size_t first_chunk, const char **problem);
+void member_list(herd_t *herd, struct member *m);
+/* Undo the latest member_make(), of a member that was not listed. */
+void member_unmake(herd_t *herd, struct member *m);
 /* Report a failure to get memory, on behalf of `function`, with nothing held. */
-void herd_failed(const herd_t *herd, const char *problem, size_t size, const char *function);
+void pool_failed(const herd_t *herd, const char *problem, size_t size, const char *function);
 /* With all members claimed: whether the headers of what they hold match their seals. */
-bool herd_is_sound(const herd_t *herd);
+bool pool_is_valid(const herd_t *herd);
 /*
  * With all members claimed: run all that was deferred. False: a header is broken, of a spare chunk
  * too if these are looked at; before, and nothing was done, or after it.
  */
-bool herd_run_defers(herd_t *herd, bool spare_too);
+bool pool_run_defers(herd_t *herd, bool spare_too);
 /* Verify the invariants, with all members claimed. For tests. */
-void herd_check(herd_t *herd);
+void pool_check(herd_t *herd);
 
 /* herd.c */
 /* herd_get(), on behalf of `function`. */
-bump_t *herd_get_for(herd_t *herd, const char *function);
+bump_t *checkout_get(herd_t *herd, const char *function);
 
 /* survey.c */
 /* With the lock held: herd_stats(). */
-void herd_figures(herd_t *herd, herd_stats_t *stats);
+void pool_figures(herd_t *herd, herd_stats_t *stats);
 /* Walk over the chunks that a member had at its last put, as bump_each_chunk(); out or not. */
 int member_each_chunk(const struct member *m,
 		      int (*fn)(void *ctx, const void *start, size_t used, size_t capacity),
@@ -292,12 +293,12 @@ uint64_t member_checkouts(const struct member *m);
  * Whether the herd with that id is alive. If so, fn, unless NULL, is called: the herd can't be
  * destroyed meanwhile. fn takes no lock.
  */
-bool fork_visit(uint64_t id, void (*fn)(herd_t *herd, void *ctx), void *ctx);
-void fork_enlist(herd_t *herd);
-void fork_delist(herd_t *herd);
-void fork_gate_enter(void);
-void fork_gate_leave(void);
+bool registry_visit(uint64_t id, void (*fn)(herd_t *herd, void *ctx), void *ctx);
+void registry_add(herd_t *herd);
+void registry_remove(herd_t *herd);
+void gate_enter(void);
+void gate_leave(void);
 /* Inside: this thread can't be cancelled until it leaves. */
-void fork_gate_shield(void);
+void gate_cancel_disable(void);
 
 #endif

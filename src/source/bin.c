@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where a cache keeps chunks; see shelf.h.
+ * Where a cache keeps chunks; see bin.h.
  *
  * Each class has a lock-free stack. Not of the chunks themselves: a popper that loses reads the
  * link of an entry that is gone (INV-STABLE), and a chunk may have gone back to the system by then.
- * So a chunk is held by a node, and nodes live as long as the shelves: on the stack of vacant ones,
+ * So a chunk is held by a node, and nodes live as long as the bins: on the stack of vacant ones,
  * or on that of a class. Whoever popped a node has it alone until it is pushed again.
  *
  * In front of each stack there is room for the chunk that came last, which needs no node: a thread
@@ -40,30 +40,30 @@ struct segment {
 /* --- classes --- */
 
 /*
- * Page counts up to SHELF_STEPS have a class each, numbers from 0 on; then there are SHELF_STEPS of
+ * Page counts up to BIN_STEPS have a class each, numbers from 0 on; then there are BIN_STEPS of
  * them from each power of two to the next. Counts are rounded to a multiple of 2^bits; those that
  * reach the next power of two get the number that it has itself.
  */
-struct size_class shelf_class_of(size_t pages)
+struct size_class bin_class_of(size_t pages)
 {
 	unsigned bits = 0;
 
-	if (pages > SHELF_MOST_PAGES)
-		return (struct size_class){SHELVES, pages};
-	while ((pages >> bits) >= 2 * SHELF_STEPS)
+	if (pages > BIN_MOST_PAGES)
+		return (struct size_class){BINS, pages};
+	while ((pages >> bits) >= 2 * BIN_STEPS)
 		bits++;
 
 	const size_t steps = num_up(pages, (size_t)1 << bits) >> bits;
 
-	return (struct size_class){bits * SHELF_STEPS + steps - 1, steps << bits};
+	return (struct size_class){bits * BIN_STEPS + steps - 1, steps << bits};
 }
 
-struct size_class shelf_class(size_t number)
+struct size_class bin_class(size_t number)
 {
-	const size_t bits = number < 2 * SHELF_STEPS ? 0 : (number + 1) / SHELF_STEPS - 1;
+	const size_t bits = number < 2 * BIN_STEPS ? 0 : (number + 1) / BIN_STEPS - 1;
 
-	/* The last of a doubling, 2 * SHELF_STEPS, is the first of the next. */
-	return (struct size_class){number, (number + 1 - bits * SHELF_STEPS) << bits};
+	/* The last of a doubling, 2 * BIN_STEPS, is the first of the next. */
+	return (struct size_class){number, (number + 1 - bits * BIN_STEPS) << bits};
 }
 
 /* --- nodes --- */
@@ -77,9 +77,9 @@ static struct node *node_of(struct stack_link *link)
  * Whether this thread is the one that makes nodes from now on. Nobody waits for another that does:
  * the chunk is not kept then. A thread of another process was there when this one was forked, and
  * does not exist here. Acquire: the segments and the table are as the last one left them; pairs
- * with the release in grow().
+ * with the release in grow_nodes().
  */
-static bool begin_to_grow(struct shelves *s)
+static bool begin_to_grow(struct bins *s)
 {
 	const pid_t self = getpid();
 	pid_t grower = atomic_load_explicit(&s->grower, memory_order_relaxed);
@@ -90,7 +90,7 @@ static bool begin_to_grow(struct shelves *s)
 }
 
 /* Make a segment of nodes, all vacant but the one that is returned; NULL: no memory. */
-static struct node *make_nodes(struct shelves *s)
+static struct node *make_nodes(struct bins *s)
 {
 	const size_t n = s->segments != NULL ? num_min(s->segments->nodes * 2, LARGEST_SEGMENT)
 					     : FIRST_SEGMENT;
@@ -111,7 +111,7 @@ static struct node *make_nodes(struct shelves *s)
 	return &made->node[0];
 }
 
-static struct node *grow(struct shelves *s)
+static struct node *grow_nodes(struct bins *s)
 {
 	if (!begin_to_grow(s))
 		return NULL;
@@ -124,18 +124,18 @@ static struct node *grow(struct shelves *s)
 	return node;
 }
 
-static struct node *vacant_node(struct shelves *s)
+static struct node *vacant_node(struct bins *s)
 {
 	struct stack_link *link = stack_pop(&s->vacant);
 
-	return HERD_LIKELY(link != NULL) ? node_of(link) : grow(s);
+	return HERD_LIKELY(link != NULL) ? node_of(link) : grow_nodes(s);
 }
 
 /* --- chunks --- */
 
-static void *take_from_stack(struct shelves *s, size_t number)
+static void *take_from_stack(struct bins *s, size_t number)
 {
-	struct stack_link *link = stack_pop(&s->shelf[number].full);
+	struct stack_link *link = stack_pop(&s->bin[number].full);
 
 	if (link == NULL)
 		return NULL;
@@ -146,69 +146,69 @@ static void *take_from_stack(struct shelves *s, size_t number)
 	return memory;
 }
 
-bool shelf_is_empty(const struct shelves *s, size_t number)
+bool bin_is_empty(const struct bins *s, size_t number)
 {
-	const struct shelf *shelf = &s->shelf[number];
+	const struct bin *bin = &s->bin[number];
 
-	for (size_t i = 0; i < FRONTS; i++) {
-		if (atomic_load_explicit(&shelf->fronts[i].last, memory_order_relaxed) != NULL)
+	for (size_t i = 0; i < BIN_SLOTS; i++) {
+		if (atomic_load_explicit(&bin->slots[i].last, memory_order_relaxed) != NULL)
 			return false;
 	}
-	return stack_is_empty(&shelf->full);
+	return stack_is_empty(&bin->full);
 }
 
-/* The number of this thread's front. */
-static size_t my_front(void)
+/* The number of this thread's slot. */
+static size_t my_slot(void)
 {
 	static _Atomic size_t threads;
 	static _Thread_local size_t mine __attribute__((tls_model("initial-exec")));
 
 	if (mine == 0)
-		mine = 1 + atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) % FRONTS;
+		mine = 1 + atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) % BIN_SLOTS;
 	return mine - 1;
 }
 
-static void *take_from_front(struct front *front)
+static void *take_from_slot(struct bin_slot *slot)
 {
 	/*
 	 * Looked at first, so that an empty place is only read. Acquire: what was done to the chunk
-	 * happens before what we do; pairs with the release in shelf_put().
+	 * happens before what we do; pairs with the release in bin_put().
 	 */
-	if (atomic_load_explicit(&front->last, memory_order_relaxed) == NULL)
+	if (atomic_load_explicit(&slot->last, memory_order_relaxed) == NULL)
 		return NULL;
 
-	void *memory = single_exchange(&front->last, NULL, memory_order_acquire);
+	void *memory = thread_exchange(&slot->last, NULL, memory_order_acquire);
 
 	if (memory != NULL)
-		san_observe(&front->last);
+		san_observe(&slot->last);
 	return memory;
 }
 
-/* This thread's front first, those of others last. */
-void *shelf_take(struct shelves *s, size_t number)
+/* This thread's slot first, those of others last. */
+void *bin_take(struct bins *s, size_t number)
 {
-	struct shelf *shelf = &s->shelf[number];
-	const size_t mine = my_front();
-	void *memory = take_from_front(&shelf->fronts[mine]);
+	struct bin *bin = &s->bin[number];
+	const size_t mine = my_slot();
+	void *memory = take_from_slot(&bin->slots[mine]);
 
 	if (HERD_LIKELY(memory != NULL))
 		return memory;
 	memory = take_from_stack(s, number);
-	for (size_t i = 1; i < FRONTS && memory == NULL; i++)
-		memory = take_from_front(&shelf->fronts[(mine + i) % FRONTS]);
+	for (size_t i = 1; i < BIN_SLOTS && memory == NULL; i++)
+		memory = take_from_slot(&bin->slots[(mine + i) % BIN_SLOTS]);
 	return memory;
 }
 
-void *shelf_put(struct shelves *s, size_t number, void *memory)
+void *bin_put(struct bins *s, size_t number, void *memory)
 {
-	_Atomic(void *) *last = &s->shelf[number].fronts[my_front()].last;
+	_Atomic(void *) *last = &s->bin[number].slots[my_slot()].last;
 
 	san_publish(last);
 	/*
-	 * Release: pairs with the acquire in take_from_front(). Acquire: with the release of
+	 * Release: pairs with the acquire in take_from_slot(). Acquire: with the release of
 	 * whoever put what we take out, and hand on.
 	 */
-	memory = single_exchange(last, memory, memory_order_acq_rel);
+	memory = thread_exchange(last, memory, memory_order_acq_rel);
 	if (HERD_LIKELY(memory == NULL))
 		return NULL;
 	san_observe(last);
@@ -218,17 +218,17 @@ void *shelf_put(struct shelves *s, size_t number, void *memory)
 	if (node == NULL)
 		return memory;
 	node->memory = memory;
-	stack_push(&s->shelf[number].full, &node->link);
+	stack_push(&s->bin[number].full, &node->link);
 	return NULL;
 }
 
 /* --- life --- */
 
-bool shelves_init(struct shelves *s)
+bool bins_init(struct bins *s)
 {
 	stack_init(&s->vacant, &s->table);
-	for (size_t i = 0; i < SHELVES; i++)
-		stack_init(&s->shelf[i].full, &s->table);
+	for (size_t i = 0; i < BINS; i++)
+		stack_init(&s->bin[i].full, &s->table);
 
 	/* The first nodes now: most programs never need more. */
 	struct node *first = make_nodes(s);
@@ -238,7 +238,7 @@ bool shelves_init(struct shelves *s)
 	return first != NULL;
 }
 
-void shelves_done(struct shelves *s)
+void bins_destroy(struct bins *s)
 {
 	while (s->segments != NULL) {
 		struct segment *gone = s->segments;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A source that keeps chunks for the next herd; see herd/cache.h. Where they are kept is in
- * shelf.c.
+ * bin.c.
  *
  * What is kept and how many chunks are out is one word, {pages kept, chunks out}, which changes
  * when a chunk changes hands. *size is never raised, which a limit of the herd's could refuse;
  * release finds from the size what acquire had mapped.
  *
- * INV-KEPT: the pages kept are at least those on the shelves, and never raised above the limit:
+ * INV-CACHED: the pages kept are at least those in the bins, and never raised above the limit:
  *   memory is charged before it goes there, and refunded after it was taken, or given to the
  *   system.
  */
@@ -41,20 +41,20 @@ struct herd_cache_s {
 	unsigned page_bits; /* a page is 2^page_bits bytes */
 	void *block;	    /* for free(3): heap.h */
 	/* Written at every request. */
-	_Atomic uint64_t state
-		__attribute__((aligned(64))); /* {pages kept, chunks out}: INV-KEPT */
+	_Atomic uint64_t counts
+		__attribute__((aligned(64))); /* {pages kept, chunks out}: INV-CACHED */
 	_Atomic size_t hits;
 	/* Written where the system is asked, or has something back. */
 	_Atomic size_t mapped __attribute__((aligned(64))); /* bytes: kept or out */
 	_Atomic size_t peak, misses;
-	_Atomic size_t hand;	      /* the class after the one that gave way last */
-	_Atomic bool wanted[SHELVES]; /* asked for since the hand came by; a hint */
-	struct shelves shelves;
+	_Atomic size_t hand;	   /* the class after the one that gave way last */
+	_Atomic bool wanted[BINS]; /* asked for since the hand came by; a hint */
+	struct bins bins;
 };
 
 /* --- counters --- */
 
-/* Relaxed, all: only the values count, and what is handed over is ordered by the shelves. */
+/* Relaxed, all: only the values count, and what is handed over is ordered by the bins. */
 
 static size_t figure(const _Atomic size_t *counter)
 {
@@ -63,17 +63,17 @@ static size_t figure(const _Atomic size_t *counter)
 
 static size_t add(_Atomic size_t *counter, size_t n)
 {
-	return single_add(counter, n, memory_order_relaxed) + n;
+	return thread_add(counter, n, memory_order_relaxed) + n;
 }
 
-static uint64_t state_of(const herd_cache_t *c)
+static uint64_t counts_of(const herd_cache_t *c)
 {
-	return atomic_load_explicit(&c->state, memory_order_relaxed);
+	return atomic_load_explicit(&c->counts, memory_order_relaxed);
 }
 
-static size_t kept_pages(uint64_t state)
+static size_t kept_pages(uint64_t counts)
 {
-	return (size_t)(state >> OUT_BITS);
+	return (size_t)(counts >> OUT_BITS);
 }
 
 static size_t bytes_of(const herd_cache_t *c, size_t pages)
@@ -81,7 +81,7 @@ static size_t bytes_of(const herd_cache_t *c, size_t pages)
 	return pages << c->page_bits;
 }
 
-static uint64_t in_state(size_t pages)
+static uint64_t in_counts(size_t pages)
 {
 	return (uint64_t)pages << OUT_BITS;
 }
@@ -91,41 +91,42 @@ static uint64_t in_state(size_t pages)
  * is half of what there is room for: so the addition can come first, and never overflows. To look
  * first at a word that all threads write costs as much again.
  */
-static bool state_go_out(herd_cache_t *c, size_t pages)
+static bool counts_take_out(herd_cache_t *c, size_t pages)
 {
-	const uint64_t change = 1 - in_state(pages);
+	const uint64_t change = 1 - in_counts(pages);
 
-	if ((single_add64(&c->state, change, memory_order_relaxed) & OUT_MOST) < OUT_MOST / 2)
+	if ((thread_add64(&c->counts, change, memory_order_relaxed) & OUT_MOST) < OUT_MOST / 2)
 		return true;
-	(void)single_add64(&c->state, -change, memory_order_relaxed);
+	(void)thread_add64(&c->counts, -change, memory_order_relaxed);
 	return false;
 }
 
 /* A chunk is about to be kept, and still out. False: the limit forbids it. */
-static bool state_keep(herd_cache_t *c, size_t pages)
+static bool counts_keep(herd_cache_t *c, size_t pages)
 {
-	uint64_t state = state_of(c);
+	uint64_t counts = counts_of(c);
 
 	do {
-		if (pages > num_sub(c->limit_in_pages, kept_pages(state)))
+		if (pages > num_sub(c->limit_in_pages, kept_pages(counts)))
 			return false;
-	} while (!single_swap(&c->state, &state, state + in_state(pages), memory_order_relaxed));
+	} while (
+		!thread_swap(&c->counts, &counts, counts + in_counts(pages), memory_order_relaxed));
 	return true;
 }
 
 /* Pages are kept no more. */
-static void state_forget(herd_cache_t *c, size_t pages)
+static void counts_forget(herd_cache_t *c, size_t pages)
 {
-	(void)single_add64(&c->state, -in_state(pages), memory_order_relaxed);
+	(void)thread_add64(&c->counts, -in_counts(pages), memory_order_relaxed);
 }
 
 /*
  * A chunk is not out any more: the last that is done with the cache. Release: whoever sees that
  * none is out sees all that was done before; pairs with the acquire in herd_cache_destroy().
  */
-static void state_come_back(herd_cache_t *c)
+static void counts_come_back(herd_cache_t *c)
 {
-	(void)single_add64(&c->state, -(uint64_t)1, memory_order_release);
+	(void)thread_add64(&c->counts, -(uint64_t)1, memory_order_release);
 }
 
 static void raise_peak(herd_cache_t *c, size_t mapped)
@@ -140,7 +141,7 @@ static void raise_peak(herd_cache_t *c, size_t mapped)
 
 /* --- chunks --- */
 
-static void *map(herd_cache_t *c, size_t bytes)
+static void *cache_map(herd_cache_t *c, size_t bytes)
 {
 	size_t given = bytes; /* whole pages: it is not raised */
 	void *memory = herd_source_os.acquire(herd_source_os.ctx, &given, HEAP_ALIGN);
@@ -150,7 +151,7 @@ static void *map(herd_cache_t *c, size_t bytes)
 	return memory;
 }
 
-static void unmap(herd_cache_t *c, void *memory, size_t bytes)
+static void cache_unmap(herd_cache_t *c, void *memory, size_t bytes)
 {
 	herd_source_os.release(herd_source_os.ctx, memory, bytes);
 	(void)add(&c->mapped, -bytes);
@@ -159,13 +160,13 @@ static void unmap(herd_cache_t *c, void *memory, size_t bytes)
 /* The class that a request falls in. */
 static struct size_class class_for(const herd_cache_t *c, size_t size)
 {
-	return shelf_class_of(num_up(size, (size_t)1 << c->page_bits) >> c->page_bits);
+	return bin_class_of(num_up(size, (size_t)1 << c->page_bits) >> c->page_bits);
 }
 
 /* Take a chunk that is kept; its pages are still counted so. NULL: there is none. */
-static void *take(herd_cache_t *c, const struct size_class *class)
+static void *cache_take(herd_cache_t *c, const struct size_class *class)
 {
-	void *memory = shelf_take(&c->shelves, class->number);
+	void *memory = bin_take(&c->bins, class->number);
 
 	if (memory != NULL)
 		san_raw(memory, bytes_of(c, class->pages));
@@ -175,13 +176,13 @@ static void *take(herd_cache_t *c, const struct size_class *class)
 /* Give the system one chunk of a class that is kept; @return its bytes, or 0: there is none. */
 static size_t give_up_one(herd_cache_t *c, size_t number)
 {
-	const struct size_class class = shelf_class(number);
-	void *memory = take(c, &class);
+	const struct size_class class = bin_class(number);
+	void *memory = cache_take(c, &class);
 
 	if (memory == NULL)
 		return 0;
-	unmap(c, memory, bytes_of(c, class.pages));
-	state_forget(c, class.pages); /* not before the system has it: INV-KEPT */
+	cache_unmap(c, memory, bytes_of(c, class.pages));
+	counts_forget(c, class.pages); /* not before the system has it: INV-CACHED */
 	return bytes_of(c, class.pages);
 }
 
@@ -206,14 +207,14 @@ static void make_way(herd_cache_t *c, const struct size_class *mine)
 	size_t chunks = 0;
 	bool wanted = false;
 
-	for (size_t turn = 0; turn < SHELVES || (wanted && turn < 2 * SHELVES); turn++) {
-		hand = (hand + 1) % SHELVES;
-		if (hand == mine->number || shelf_is_empty(&c->shelves, hand))
+	for (size_t turn = 0; turn < BINS || (wanted && turn < 2 * BINS); turn++) {
+		hand = (hand + 1) % BINS;
+		if (hand == mine->number || bin_is_empty(&c->bins, hand))
 			continue;
 
-		const size_t each = shelf_class(hand).pages;
+		const size_t each = bin_class(hand).pages;
 
-		if (turn >= SHELVES && given + (GIVE_WAY_AT_MOST - chunks) * each < mine->pages)
+		if (turn >= BINS && given + (GIVE_WAY_AT_MOST - chunks) * each < mine->pages)
 			continue;
 		if (!is_unwanted(c, hand)) {
 			wanted = true;
@@ -235,19 +236,19 @@ static bool keep(herd_cache_t *c, const struct size_class *class, void *memory)
 {
 	const size_t bytes = bytes_of(c, class->pages);
 
-	if (class->number == SHELVES || class->pages > c->limit_in_pages)
+	if (class->number == BINS || class->pages > c->limit_in_pages)
 		return false;
-	if (!HERD_LIKELY(state_keep(c, class->pages))) {
+	if (!HERD_LIKELY(counts_keep(c, class->pages))) {
 		make_way(c, class);
-		if (!state_keep(c, class->pages))
+		if (!counts_keep(c, class->pages))
 			return false;
 	}
 	san_no_access(memory, bytes); /* whoever still uses it is told */
-	memory = shelf_put(&c->shelves, class->number, memory);
+	memory = bin_put(&c->bins, class->number, memory);
 	if (memory != NULL) {
 		san_raw(memory, bytes);
-		unmap(c, memory, bytes);
-		state_forget(c, class->pages);
+		cache_unmap(c, memory, bytes);
+		counts_forget(c, class->pages);
 	}
 	return true;
 }
@@ -256,19 +257,19 @@ static bool keep(herd_cache_t *c, const struct size_class *class, void *memory)
 
 static void *take_kept(herd_cache_t *c, const struct size_class *class)
 {
-	if (class->number == SHELVES)
+	if (class->number == BINS)
 		return NULL;
 	/* Read first, so that the line stays shared while everybody asks for the same. */
 	if (!atomic_load_explicit(&c->wanted[class->number], memory_order_relaxed))
 		atomic_store_explicit(&c->wanted[class->number], true, memory_order_relaxed);
 
-	void *memory = take(c, class);
+	void *memory = cache_take(c, class);
 
 	if (memory == NULL)
 		return NULL;
-	if (!state_go_out(c, class->pages)) {
-		unmap(c, memory, bytes_of(c, class->pages));
-		state_forget(c, class->pages);
+	if (!counts_take_out(c, class->pages)) {
+		cache_unmap(c, memory, bytes_of(c, class->pages));
+		counts_forget(c, class->pages);
 		return NULL;
 	}
 	(void)add(&c->hits, 1);
@@ -279,15 +280,15 @@ static __attribute__((noinline)) void *map_new(herd_cache_t *c, const struct siz
 {
 	const size_t bytes = bytes_of(c, class->pages);
 
-	if (bytes > PTRDIFF_MAX || !state_go_out(c, 0))
+	if (bytes > PTRDIFF_MAX || !counts_take_out(c, 0))
 		return NULL;
 
-	void *memory = map(c, bytes);
+	void *memory = cache_map(c, bytes);
 
 	if (memory == NULL && herd_cache_trim(c, 0) != 0)
-		memory = map(c, bytes);
+		memory = cache_map(c, bytes);
 	if (memory == NULL)
-		state_come_back(c);
+		counts_come_back(c);
 	else
 		(void)add(&c->misses, 1);
 	return memory;
@@ -312,8 +313,8 @@ static void cache_release(void *ctx, void *memory, size_t size)
 	const struct size_class class = class_for(c, size);
 
 	if (!HERD_LIKELY(keep(c, &class, memory)))
-		unmap(c, memory, bytes_of(c, class.pages));
-	state_come_back(c);
+		cache_unmap(c, memory, bytes_of(c, class.pages));
+	counts_come_back(c);
 }
 
 const herd_source_t *herd_cache_source(herd_cache_t *cache)
@@ -343,9 +344,9 @@ herd_cache_t *herd_cache_new(size_t limit)
 	c->limit = limit;
 	c->page_bits = (unsigned)__builtin_ctzl(os_page_size());
 	c->limit_in_pages = limit >> c->page_bits;
-	if (shelves_init(&c->shelves))
+	if (bins_init(&c->bins))
 		return c;
-	shelves_done(&c->shelves);
+	bins_destroy(&c->bins);
 	free(block);
 	errno = ENOMEM;
 	return NULL;
@@ -354,10 +355,10 @@ herd_cache_t *herd_cache_new(size_t limit)
 /* At most what is too much at the beginning, so that no thread that gives back keeps it going. */
 size_t herd_cache_trim(herd_cache_t *cache, size_t keep)
 {
-	const size_t excess = num_sub(bytes_of(cache, kept_pages(state_of(cache))), keep);
+	const size_t excess = num_sub(bytes_of(cache, kept_pages(counts_of(cache))), keep);
 	size_t given = 0;
 
-	for (size_t number = SHELVES; number-- > 0 && given < excess;) {
+	for (size_t number = BINS; number-- > 0 && given < excess;) {
 		size_t bytes = 1;
 
 		while (bytes != 0 && given < excess) {
@@ -372,18 +373,18 @@ int herd_cache_destroy(herd_cache_t *cache)
 {
 	if (cache == NULL)
 		return 0;
-	/* Acquire: pairs with the release in state_come_back(). */
-	if ((atomic_load_explicit(&cache->state, memory_order_acquire) & OUT_MOST) != 0)
+	/* Acquire: pairs with the release in counts_come_back(). */
+	if ((atomic_load_explicit(&cache->counts, memory_order_acquire) & OUT_MOST) != 0)
 		return EBUSY;
 	(void)herd_cache_trim(cache, 0);
-	shelves_done(&cache->shelves);
+	bins_destroy(&cache->bins);
 	free(cache->block);
 	return 0;
 }
 
 void herd_cache_stats(const herd_cache_t *cache, herd_cache_stats_t *stats)
 {
-	const size_t kept = bytes_of(cache, kept_pages(state_of(cache)));
+	const size_t kept = bytes_of(cache, kept_pages(counts_of(cache)));
 
 	*stats = (herd_cache_stats_t){.limit = cache->limit,
 				      .kept = kept,

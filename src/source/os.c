@@ -34,7 +34,7 @@ size_t os_page_size(void)
 	return size;
 }
 
-static char *map(size_t size)
+static char *map_pages(size_t size)
 {
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
 
@@ -53,7 +53,7 @@ static char *map(size_t size)
  */
 static char *map_huge(size_t size)
 {
-	char *memory = map(size);
+	char *memory = map_pages(size);
 
 	if (memory == NULL || num_pad(memory, OS_HUGE) == 0)
 		return memory;
@@ -61,7 +61,7 @@ static char *map_huge(size_t size)
 
 	const size_t larger = num_add(size, OS_HUGE);
 
-	if (larger == SIZE_MAX || (memory = map(larger)) == NULL)
+	if (larger == SIZE_MAX || (memory = map_pages(larger)) == NULL)
 		return NULL;
 
 	const size_t before = num_pad(memory, OS_HUGE);
@@ -91,7 +91,7 @@ void *os_map(size_t size)
 	if (size > PTRDIFF_MAX)
 		return NULL;
 
-	char *memory = size >= OS_HUGE ? map_huge(size) : map(size);
+	char *memory = size >= OS_HUGE ? map_huge(size) : map_pages(size);
 
 	if (memory != NULL)
 		advise(memory, size);
@@ -153,7 +153,7 @@ bool os_discard(void *memory, size_t size)
 }
 
 /* Uninstrumented, for the memory may be marked as not to be touched by the program. */
-SAN_UNWATCHED void os_touch(char *from, const char *to)
+SAN_UNINSTRUMENTED void os_touch(char *from, const char *to)
 {
 	const size_t page = os_page_size();
 

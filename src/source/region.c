@@ -42,7 +42,7 @@ static struct {
 
 /* --- fork(2): the child inherits the table whole, and the lock free --- */
 
-static bool installed, usable;
+static bool region_installed, usable;
 
 static void lock_regions(void)
 {
@@ -56,13 +56,13 @@ static void unlock_regions(void)
 
 static void unlock_in_child(void)
 {
-	installed = usable = true; /* even if the parent had not come to noting it */
+	region_installed = usable = true; /* even if the parent had not come to noting it */
 	unlock_regions();
 }
 
-static void install(void)
+static void install_region_handlers(void)
 {
-	if (installed)
+	if (region_installed)
 		return;
 	usable = pthread_atfork(lock_regions, unlock_regions, unlock_in_child) == 0;
 	san_publish(&usable);
@@ -72,7 +72,7 @@ void region_install(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-	pthread_once(&once, install);
+	pthread_once(&once, install_region_handlers);
 	san_observe(&usable);
 }
 
@@ -157,7 +157,7 @@ static struct region *make_region(void)
 	return r->idle != 0 ? r : NULL;
 }
 
-static void *take(void)
+static void *take_slot(void)
 {
 	struct region *r = region_with_idle();
 
@@ -184,7 +184,7 @@ static void come_back(struct region *r, uint64_t slot, bool idle)
 }
 
 /* Take a region of which none is out from the table. */
-static struct region forget(struct region *r)
+static struct region forget_region(struct region *r)
 {
 	const struct region gone = *r;
 
@@ -217,7 +217,7 @@ void *region_take(void)
 	region_install();
 	if (usable) {
 		lock_regions();
-		memory = take();
+		memory = take_slot();
 		unlock_regions();
 	}
 	return memory != NULL ? memory : os_map(OS_HUGE);
@@ -252,7 +252,7 @@ void region_give(void *memory)
 	}
 	come_back(r, slot, idle);
 	if (r->out == 0)
-		gone = forget(r);
+		gone = forget_region(r);
 	unlock_regions();
 	if (!idle)
 		os_unmap(memory, OS_HUGE);

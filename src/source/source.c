@@ -107,7 +107,7 @@ bool source_has_huge_pages(const herd_source_t *source)
 	return source_is_os(source) || is_guarded(source) || source_is_cache(source);
 }
 
-bool source_is_known(const herd_source_t *source)
+bool source_is_builtin(const herd_source_t *source)
 {
 	return source_has_huge_pages(source) ||
 	       (source->acquire == malloc_acquire && source->release == malloc_release);

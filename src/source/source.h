@@ -13,7 +13,7 @@
 size_t source_unit(const herd_source_t *source);
 
 /* Whether it is one of the library's own: it calls nothing that a thread is cancelled in. */
-bool source_is_known(const herd_source_t *source);
+bool source_is_builtin(const herd_source_t *source);
 
 /* Whether it is the operating system, herd_source_os; and that with a guard page around each chunk. */
 bool source_is_os(const herd_source_t *source);

@@ -109,7 +109,7 @@ static void on_fault(int number, siginfo_t *info, void *context)
 	signal(number, SIG_DFL); /* and die of it, when this returns */
 }
 
-SAN_UNWATCHED static void touch(volatile char *p, bool write)
+SAN_UNINSTRUMENTED static void touch(volatile char *p, bool write)
 {
 	VALGRIND_MAKE_MEM_DEFINED((char *)p, 1);
 	if (write)
@@ -265,7 +265,7 @@ static const ptrdiff_t places[] = {
 	offsetof(struct chunk, next),
 	offsetof(struct chunk, end),
 	offsetof(struct chunk, ptr),
-	offsetof(struct chunk, touched),
+	offsetof(struct chunk, faulted),
 	offsetof(struct chunk, size),
 	offsetof(struct chunk, serial),
 };
@@ -273,7 +273,7 @@ static const ptrdiff_t places[] = {
 enum { PLACES = sizeof(places) / sizeof(places[0]) };
 
 /* Damage it in such a way that nobody could follow a pointer, or undo that. */
-SAN_UNWATCHED static void damage(struct chunk *c, size_t place)
+SAN_UNINSTRUMENTED static void damage(struct chunk *c, size_t place)
 {
 	char *const p = (char *)c + places[place];
 

@@ -114,19 +114,19 @@ static void sizes_that_no_address_space_has_are_refused(void **state)
 /* --- seals --- */
 
 struct sealed {
-	char seal[HARDEN_SEAL] __attribute__((aligned(16)));
+	char seal[CHECKSUM_SIZE] __attribute__((aligned(16)));
 	struct chunk c;
 	char room[64];
 };
 
 static void make_sealed(struct sealed *s)
 {
-	harden_prepare();
+	checksum_prepare();
 	memset(s, 0, sizeof(*s));
 	(void)chunk_at(&s->c, sizeof(s->c) + sizeof(s->room));
 	s->c.serial = 7;
-	harden_seal(&s->c);
-	assert_true(harden_is_sound(&s->c));
+	checksum_set(&s->c);
+	assert_true(checksum_is_valid(&s->c));
 }
 
 /* Of all members, which fill the header up to its red zone where pointers have 64 bits. */
@@ -141,11 +141,11 @@ static void every_bit_of_a_header_is_sealed(void **state)
 	make_sealed(&s);
 	for (size_t bit = 0; bit < 8 * size; bit++) {
 		bytes[bit / 8] = (char)(bytes[bit / 8] ^ 1 << bit % 8);
-		if (harden_is_sound(&s.c))
+		if (checksum_is_valid(&s.c))
 			fail_msg("bit %zu", bit);
 		bytes[bit / 8] = (char)(bytes[bit / 8] ^ 1 << bit % 8);
 	}
-	assert_true(harden_is_sound(&s.c));
+	assert_true(checksum_is_valid(&s.c));
 }
 
 static void a_header_that_is_copied_elsewhere_is_not_sound(void **state)
@@ -155,7 +155,7 @@ static void a_header_that_is_copied_elsewhere_is_not_sound(void **state)
 	(void)state;
 	make_sealed(&s[0]);
 	memcpy(&s[1], &s[0], sizeof(s[0]));
-	assert_false(harden_is_sound(&s[1].c));
+	assert_false(checksum_is_valid(&s[1].c));
 }
 
 static void members_that_change_places_are_noticed(void **state)
@@ -167,7 +167,7 @@ static void members_that_change_places_are_noticed(void **state)
 	char *const end = s.c.end;
 	s.c.end = s.c.ptr;
 	s.c.ptr = end;
-	assert_false(harden_is_sound(&s.c));
+	assert_false(checksum_is_valid(&s.c));
 }
 
 static void what_the_library_changes_leaves_a_header_sound_and_a_broken_one_broken(void **state)
@@ -183,11 +183,11 @@ static void what_the_library_changes_leaves_a_header_sound_and_a_broken_one_brok
 			else if (broken)
 				s.c.size++;
 			chunk_set_next(&s.c, &s.c, true);
-			assert_int_equal(harden_is_sound(&s.c), !broken);
+			assert_int_equal(checksum_is_valid(&s.c), !broken);
 			chunk_set_ptr(&s.c, s.c.end, true);
-			chunk_set_touched(&s.c, s.c.end, true);
+			chunk_set_faulted(&s.c, s.c.end, true);
 			chunk_set_next(&s.c, NULL, true);
-			assert_int_equal(harden_is_sound(&s.c), !broken);
+			assert_int_equal(checksum_is_valid(&s.c), !broken);
 		}
 	}
 }

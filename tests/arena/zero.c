@@ -23,7 +23,7 @@ static struct {
 } vault;
 
 /* How many runs of secret bytes there are, at least RUN long: no pointer looks so. */
-SAN_UNWATCHED static size_t secrets_in(const char *memory, size_t size)
+SAN_UNINSTRUMENTED static size_t secrets_in(const char *memory, size_t size)
 {
 	const volatile unsigned char *const bytes = (const volatile unsigned char *)memory;
 	size_t run = 0, found = 0;

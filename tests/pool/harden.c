@@ -321,7 +321,7 @@ static void a_deferred_function_that_breaks_a_header_is_told(void **state)
 
 enum { SECRET = 0xC3, SIZE = 3000 };
 
-SAN_UNWATCHED static bool is_clear(const char *p, size_t n)
+SAN_UNINSTRUMENTED static bool is_clear(const char *p, size_t n)
 {
 	const volatile unsigned char *const bytes = (const volatile unsigned char *)p;
 

@@ -99,8 +99,8 @@ static void an_arena_in_the_middle_of_a_step_is_made_whole(void **state)
 
 	a->held = 0;
 	a->peak = 0;
-	a->below = (struct sums){0};
-	a->oldest = a->own_oldest = NULL;
+	a->older = (struct totals){0};
+	a->oldest = a->large_oldest = NULL;
 	in_a_child(add_up, &pool, bump);
 	*a = whole;
 	herd_put(pool.herd, bump);

@@ -125,12 +125,12 @@ static inline int broken_seize(herd_t *herd, const char *function)
 {
 	switch (schedule_fault) {
 	case NO_CLAIM_ALL:
-		herd_lock(herd);
+		pool_lock(herd);
 		return 0;
 	case NO_LOCK:
-		return herd_claim_all(herd) ? 0 : EBUSY;
+		return pool_claim_all(herd) ? 0 : EBUSY;
 	default:
-		return herd_seize(herd, function);
+		return pool_seize(herd, function);
 	}
 }
 
@@ -138,13 +138,13 @@ static inline void broken_let_go(herd_t *herd)
 {
 	switch (schedule_fault) {
 	case NO_CLAIM_ALL:
-		herd_unlock(herd);
+		pool_unlock(herd);
 		return;
 	case NO_LOCK:
-		herd_release_all(herd);
+		pool_release_all(herd);
 		return;
 	default:
-		herd_let_go(herd);
+		pool_let_go(herd);
 	}
 }
 
@@ -154,7 +154,7 @@ static inline void broken_let_go(herd_t *herd)
 #define member_set_busy broken_set_busy
 #define member_claim broken_claim
 #define member_pop broken_pop
-#define herd_seize broken_seize
-#define herd_let_go broken_let_go
+#define pool_seize broken_seize
+#define pool_let_go broken_let_go
 
 #endif

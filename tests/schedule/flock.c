@@ -26,7 +26,7 @@ static uint64_t word_of_member(size_t flock, uintptr_t address)
 {
 	size_t count = 0, found = 0, offset = 0;
 
-	for (struct member *m = members(flocks[flock].herd); m != NULL; m = m->older, count++) {
+	for (struct member *m = pool_members(flocks[flock].herd); m != NULL; m = m->older, count++) {
 		const size_t at = address - (uintptr_t)m;
 		const bool shared = at >= offsetof(struct member, link) ||
 				    (flocks_with_views && at >= offsetof(struct member, view) &&
@@ -116,7 +116,7 @@ size_t flock_members(const struct flock *flock)
 {
 	size_t n = 0;
 
-	for (struct member *m = members(flock->herd); m != NULL; m = m->older)
+	for (struct member *m = pool_members(flock->herd); m != NULL; m = m->older)
 		n++;
 	return n;
 }

@@ -570,17 +570,17 @@ static void flock_end(struct flock *flock)
 	if (count > flock->most_wanted)
 		explore_fail("%zu members were made, where %zu were wanted", count,
 			     flock->most_wanted);
-	for (struct member *m = members(flock->herd); m != NULL; m = m->older) {
+	for (struct member *m = pool_members(flock->herd); m != NULL; m = m->older) {
 		if (atomic_load(&m->state) != ON_FREE)
 			explore_fail("a member was not put back");
 	}
 	if (flock_stack(flock) != count)
 		explore_fail("a member is not on the stack");
 	have_all(flock);
-	if (herd_seize(flock->herd, "herd_check") != 0)
+	if (pool_seize(flock->herd, "pool_check") != 0)
 		explore_fail("members can't be had at once");
-	herd_check(flock->herd);
-	herd_let_go(flock->herd);
+	pool_check(flock->herd);
+	pool_let_go(flock->herd);
 }
 
 static void seats_end(void)
