@@ -43,13 +43,6 @@ _Static_assert(SAN_RED_ZONE % 8 == 0, "INV-UNIT");
 
 /* --- chunks --- */
 
-static void totals_add(struct totals *totals, const struct chunk *c)
-{
-	totals->used += chunk_used(c);
-	totals->capacity += chunk_capacity(c);
-	totals->chunks++;
-}
-
 /* Put a new chunk in front of a list. */
 static void push(struct arena *a, struct chunk **list, struct chunk **oldest, struct chunk *c)
 {
@@ -62,7 +55,7 @@ static void push(struct arena *a, struct chunk **list, struct chunk **oldest, st
 	a->peak = num_max(a->peak, a->held);
 }
 
-static void push_current(struct arena *a, struct chunk *c)
+void arena_push(struct arena *a, struct chunk *c)
 {
 	struct chunk *list = a->chunk;
 
@@ -71,8 +64,7 @@ static void push_current(struct arena *a, struct chunk *c)
 	if (list != NULL)
 		totals_add(&a->older, list);
 	push(a, &list, &a->oldest, c);
-	if (arena_has_checksums(a))
-		checksum_set(c);
+	checksum_set(c);
 	arena_resume(a, c);
 }
 
@@ -94,8 +86,7 @@ static size_t grown_for(const struct arena *a, size_t need)
 	return 0;
 }
 
-/* The size of the chunk after one of `size`. */
-static size_t next_size(const struct arena *a, size_t size)
+size_t arena_next_size(const struct arena *a, size_t size)
 {
 	if (size >= HUGE_AFTER && size < OS_HUGE && a->max_size >= OS_HUGE &&
 	    source_has_huge_pages(&a->spare->source))
@@ -119,43 +110,17 @@ static const char *grow(struct arena *a, size_t need, size_t grown)
 				a->first_size); /* there may be less: ask for less next time */
 		return problem;
 	}
-	push_current(a, c);
+	arena_push(a, c);
 	if (c->size >= grown)
-		a->next_size = next_size(a, grown);
+		a->next_size = arena_next_size(a, grown);
 	return NULL;
-}
-
-/*
- * Make the chunk that is ready the current one; false: there is none, or it does not serve, and
- * then it is spare, as what a limit allows must not depend on it. Chunks double from its size on,
- * for those that the arena grew to before went back.
- */
-static bool use_ready(struct arena *a, size_t need)
-{
-	struct chunk *c = a->ready;
-
-	if (c == NULL)
-		return false;
-	if (c->size < need) {
-		arena_give_ready(a);
-		return false;
-	}
-	a->ready = NULL;
-	a->held -= c->size;
-	if (c->faulted < c->ptr)
-		c->faulted = c->ptr;
-	c->ptr = chunk_start(c);
-	push_current(a, c);
-	a->next_size = num_min(a->next_size,
-			       num_max(a->first_size, next_size(a, num_up_to_power_of_2(c->size))));
-	return true;
 }
 
 const char *arena_make_room(struct arena *a, size_t size, size_t align)
 {
 	const size_t need = chunk_size_for(arena_footprint(a, size), num_max(align, a->min_align));
 
-	return use_ready(a, need) ? NULL : grow(a, need, a->next_size);
+	return grow(a, need, a->next_size);
 }
 
 /*
@@ -180,8 +145,7 @@ static const char *alloc_large(struct arena *a, size_t size, size_t align, void 
 	push(a, &a->large, &a->large_oldest, c);
 	totals_add(&a->older, c);
 	c->made_at = arena_ptr(a);
-	if (arena_has_checksums(a))
-		checksum_set(c);
+	checksum_set(c);
 	if (arena_is_instrumented(a))
 		san_fresh(start, num_max(size, 1));
 	*result = start;
@@ -190,23 +154,18 @@ static const char *alloc_large(struct arena *a, size_t size, size_t align, void 
 
 void *arena_alloc_here(struct arena *a, size_t size, size_t align)
 {
-	char *const pos = arena_ptr(a);
-	const size_t pad = num_pad(pos, align);
-	const size_t room = (size_t)(a->end - pos);
+	char *const position = arena_ptr(a);
+	const size_t pad = num_pad(position, align);
+	const size_t room = (size_t)(a->end - position);
 	const size_t footprint = arena_footprint(a, size);
 
 	if (num_add(pad, footprint) > room)
 		return NULL;
-	arena_end_reservation(a, pos);
-	arena_set_ptr(a, pos + pad + footprint);
-	if (arena_is_instrumented(a)) {
-		/* A reservation that ends here left all accessible. */
-		if (a->reservation.start != NULL)
-			san_no_access(pos, room);
-		a->reservation.start = NULL;
-		san_fresh(pos + pad, num_max(size, 1));
-	}
-	return pos + pad;
+	arena_end_reservation(a, position);
+	arena_set_ptr(a, position + pad + footprint);
+	if (arena_is_instrumented(a))
+		san_fresh(position + pad, num_max(size, 1));
+	return position + pad;
 }
 
 const char *arena_try_alloc(struct arena *a, size_t size, size_t align, void **result)
@@ -219,12 +178,6 @@ const char *arena_try_alloc(struct arena *a, size_t size, size_t align, void **r
 		return NULL;
 
 	const size_t need = chunk_size_for(arena_footprint(a, size), align);
-
-	if (use_ready(a, need)) {
-		*result = arena_alloc_here(a, size, align);
-		return NULL;
-	}
-
 	const size_t grown = grown_for(a, need);
 
 	if (grown == 0) {

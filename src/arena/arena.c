@@ -82,32 +82,20 @@ void arena_failed(const struct arena *a, const char *why, size_t size, const cha
 	errno = ENOMEM;
 }
 
-void arena_give_ready(struct arena *a)
+void arena_retire(const struct arena *a, char *from, const char *to)
 {
-	struct chunk *c = a->ready;
+	const size_t n = (size_t)(to - from);
 
-	if (c == NULL)
-		return;
-	a->ready = NULL;
-	a->held -= c->size;
-	spare_return(a->spare, c, c, c->size);
-}
-
-static bool chunks_are_valid(const struct chunk *c, uint64_t after)
-{
-	for (; c != NULL; c = c->next) {
-		if (!checksum_is_valid(c))
-			return false;
-		if (c->serial <= after)
-			break;
-	}
-	return true;
+	if (arena_zeroes(a))
+		harden_zero(from, n); /* and hide them */
+	else if (arena_is_instrumented(a))
+		san_no_access(from, n);
 }
 
 bool arena_is_valid(const struct arena *a, uint64_t chunk, uint64_t seq)
 {
 	return !arena_has_checksums(a) ||
-	       (chunks_are_valid(a->chunk, chunk) && chunks_are_valid(a->large, seq));
+	       (checksums_are_valid(a->chunk, chunk) && checksums_are_valid(a->large, seq));
 }
 
 bool arena_expect_valid(const struct arena *a, uint64_t chunk, uint64_t seq, const char *function)
@@ -119,9 +107,9 @@ bool arena_expect_valid(const struct arena *a, uint64_t chunk, uint64_t seq, con
 }
 
 /* In the child of a fork(2): a header and its checksum may have been about to change. */
-static void checksum_list(const struct arena *a, struct chunk *list)
+static void checksum_list(struct chunk *list)
 {
-	for (struct chunk *c = list; arena_has_checksums(a) && c != NULL; c = c->next)
+	for (struct chunk *c = list; c != NULL; c = c->next)
 		checksum_set(c);
 }
 
@@ -136,9 +124,7 @@ static struct chunk *sum_list(struct arena *a, struct chunk *list)
 		}
 		if (c == a->chunk)
 			continue;
-		a->older.used += chunk_used(c);
-		a->older.capacity += chunk_capacity(c);
-		a->older.chunks++;
+		totals_add(&a->older, c);
 	}
 	return oldest;
 }
@@ -146,22 +132,18 @@ static struct chunk *sum_list(struct arena *a, struct chunk *list)
 void arena_after_fork_child(struct arena *a)
 {
 	struct chunk *c = a->chunk;
-	char *const pos = arena_ptr(a);
+	char *const position = arena_ptr(a);
 
 	a->held = 0;
 	a->older = (struct totals){0};
 	a->oldest = sum_list(a, a->chunk);
 	a->large_oldest = sum_list(a, a->large);
-	if (a->chunk != NULL)
-		a->ready = NULL; /* on its way from one to the other: INV-READY */
-	if (a->ready != NULL)
-		a->held += a->ready->size;
 	a->peak = num_max(a->peak, a->held);
 	/* Else the chunk is about to be the current one, and what it says is right already. */
-	if (c != NULL && pos >= chunk_start(c) && pos <= c->end)
-		c->ptr = pos;
-	checksum_list(a, a->chunk);
-	checksum_list(a, a->large);
+	if (c != NULL && position >= chunk_start(c) && position <= c->end)
+		c->ptr = position;
+	checksum_list(a->chunk);
+	checksum_list(a->large);
 	arena_resume(a, c);
 	if (a->reservation.seq == a->seq)
 		a->reservation.seq++; /* this thread's own arena may have one */
@@ -176,14 +158,14 @@ static void check_list(const struct arena *a, const struct chunk *list, const st
 	const struct chunk *last = NULL;
 
 	for (const struct chunk *c = list; c != NULL; c = c->next) {
-		const char *pos = c == a->chunk ? arena_ptr(a) : c->ptr;
+		const char *position = c == a->chunk ? arena_ptr(a) : c->ptr;
 
 		CHECK(c->serial < serial);
-		CHECK(num_pad(c->end, CHUNK_UNIT) == 0 && num_pad(pos, 8) == 0);
-		CHECK(pos >= chunk_start(c) && pos <= c->end);
+		CHECK(num_pad(c->end, CHUNK_UNIT) == 0 && num_pad(position, 8) == 0);
+		CHECK(position >= chunk_start(c) && position <= c->end);
 		CHECK(!arena_has_checksums(a) || checksum_is_valid(c));
 		serial = c->serial;
-		totals->used += (size_t)(pos - chunk_start(c));
+		totals->used += (size_t)(position - chunk_start(c));
 		totals->capacity += chunk_capacity(c);
 		totals->chunks++;
 		if (c == a->initial)
@@ -202,8 +184,6 @@ void arena_check(const struct arena *a)
 
 	check_list(a, a->chunk, a->oldest, &held, &totals);
 	check_list(a, a->large, a->large_oldest, &held, &totals);
-	CHECK(a->ready == NULL || a->chunk == NULL);
-	held += a->ready != NULL ? a->ready->size : 0;
 	CHECK(held == a->held && a->held <= a->peak);
 	CHECK(totals.used == known.used && totals.capacity == known.capacity &&
 	      totals.chunks == known.chunks);

@@ -15,8 +15,6 @@
  * INV-SERIAL: `seq` counts all that changes the lists of chunks and of deferred functions, and
  *   is never set back. What is added gets it as its serial; so along each list serials fall.
  * INV-OLDER:  `older` sums up every chunk but the current one.
- * INV-READY:  a `ready` chunk holds nothing, is in no list, and counts as held; there is one only
- *   while there is no current chunk.
  */
 
 #include <stdatomic.h>
@@ -25,6 +23,7 @@
 
 #include <herd/bump.h>
 
+#include "base/thread.h"
 #include "chunk/checksum.h"
 #include "base/san.h"
 #include "chunk/spare.h"
@@ -34,10 +33,9 @@ enum {
 	CLOSED_PARKED = 1, /* it was put back: whoever uses it must be told */
 	CLOSED_ALIGN = 2,  /* min_align above 8: the slow path aligns */
 	CLOSED_INSTRUMENTED =
-		4,	   /* a sanitizer or valgrind watches: the slow path keeps red zones */
-	CLOSED_DEFERS = 8, /* deferred functions run */
-	CLOSED_RESERVED =
-		16, /* what was written to a reservation has to be cleared: arena_end_reservation() */
+		4,	      /* a sanitizer or valgrind watches: the slow path keeps red zones */
+	CLOSED_DEFERS = 8,    /* deferred functions run */
+	CLOSED_RESERVED = 16, /* what was written to a reservation has to be retired */
 	CLOSED_ANY = 31,
 	IS_LOCAL = 32,	  /* it is some thread's own: herd_local() */
 	HARDEN_SHIFT = 8, /* BUMP_HARDEN_... from here on */
@@ -68,27 +66,43 @@ struct checkpoint {
 };
 
 /*
- * Marks that rewinding made void: those numbered above `after`, up to `upto`, that lie above
- * `position`.
+ * INV-MARKS: the numbers of the innermost marks that may be rewound to, newest last; rewinding to a mark
+ * removes those of the marks that were made after it. Of older marks than these, numbered up to
+ * `forgotten`, it is not known whether they are void.
  */
-struct voided {
-	uint64_t after, upto;
-	struct position position;
-	struct position
-		first_size; /* that of the mark `after`, where `position` is a later one's */
-	uint64_t lowered;   /* arena's count when it was noted */
+struct live_marks {
+	uint64_t numbers[8];
+	uint64_t forgotten;
+	size_t n;
 };
 
 /* What bump_reserve() gave last: it is there as long as nothing came, went or moved since. */
 struct reservation {
 	char *start; /* NULL: it was committed, or given up */
-	char *pos;   /* where the arena is CLOSED_RESERVED: the reservation's end */
+	union {
+		char *made_at; /* the arena's position then */
+		char *end;     /* of the reservation, where the arena is CLOSED_RESERVED */
+	};
 	uint64_t seq;
 };
 
 struct totals {
 	size_t used, capacity, chunks;
 };
+
+static inline void totals_add(struct totals *totals, const struct chunk *c)
+{
+	totals->used += chunk_used(c);
+	totals->capacity += chunk_capacity(c);
+	totals->chunks++;
+}
+
+static inline void totals_subtract(struct totals *totals, const struct chunk *c)
+{
+	totals->used -= chunk_used(c);
+	totals->capacity -= chunk_capacity(c);
+	totals->chunks--;
+}
 
 struct arena {
 	/* One cache line for all that checking out and putting back need. */
@@ -106,7 +120,6 @@ struct arena {
 	struct chunk *oldest;  /* the last in the list of chunks that came from the source */
 	struct chunk *large;   /* chunks of large requests, newest first */
 	struct chunk *large_oldest;
-	struct chunk *ready; /* INV-READY; what rewinding to the beginning left for the next one */
 	struct chunk *initial; /* the caller's memory: the last in the list of chunks */
 	struct reservation reservation;
 	struct spare *spare; /* where chunks come from and go to */
@@ -120,12 +133,11 @@ struct arena {
 	uint64_t id; /* never reused */
 	struct position
 		low_water; /* the lowest position since checkout that an allocation's end left ... */
-	uint64_t lowered;  /* counts arena_lower() */
 	uint64_t low_water_epoch; /* ... if this is the epoch: what came before may have shrunk */
 	uint64_t marks;		  /* counts them */
-	_Atomic uint64_t resets;  /* counts them; `epoch` counts checkouts besides */
-	struct voided voided[2];  /* INV-VOIDED; newest last */
-	struct defer *defers;	  /* newest first */
+	struct live_marks live_marks;
+	_Atomic uint64_t resets; /* counts them; `epoch` counts checkouts besides */
+	struct defer *defers;	 /* newest first */
 	void (*on_oom)(void *ctx, size_t size);
 	void *on_oom_ctx;
 };
@@ -145,7 +157,7 @@ struct callback {
 	const void *owner;
 	struct callback *outer;
 };
-extern _Thread_local struct callback *arena_callbacks __attribute__((tls_model("initial-exec")));
+extern THREAD_LOCAL struct callback *arena_callbacks;
 
 static inline struct arena *arena_of(const bump_t *bump)
 {
@@ -182,10 +194,10 @@ static inline void arena_count(_Atomic uint64_t *counter)
 }
 
 /* Set the position, within the current chunk or a new one. */
-static inline void arena_set_ptr(struct arena *a, char *pos)
+static inline void arena_set_ptr(struct arena *a, char *position)
 {
-	a->head.ptr = pos;
-	a->head.end = (a->flags & CLOSED_ANY) != 0 ? pos : a->end;
+	a->head.ptr = position;
+	a->head.end = (a->flags & CLOSED_ANY) != 0 ? position : a->end;
 }
 
 /* How the arena is hardened: BUMP_HARDEN_... */
@@ -210,7 +222,7 @@ static inline bool arena_zeroes(const struct arena *a)
 static inline void arena_save(struct arena *a)
 {
 	if (a->chunk != NULL)
-		chunk_set_ptr(a->chunk, arena_ptr(a), arena_has_checksums(a));
+		chunk_set_ptr(a->chunk, arena_ptr(a));
 }
 
 /* Make `c`, the first of the list, the current chunk, at the position saved in it. */
@@ -245,10 +257,9 @@ static inline void arena_open(struct arena *a, unsigned reason)
 }
 
 /* Set the position back, because the newest allocation shrank or was taken back. */
-static inline void arena_lower(struct arena *a, char *pos)
+static inline void arena_lower(struct arena *a, char *position)
 {
-	arena_set_ptr(a, pos);
-	a->lowered++;
+	arena_set_ptr(a, position);
 	if (a->low_water_epoch != arena_epoch(a) ||
 	    position_before(arena_position(a), a->low_water)) {
 		a->low_water = arena_position(a);
@@ -268,14 +279,20 @@ static inline bool arena_free_is_clean(const struct arena *a)
 }
 
 /*
- * The reservation is given up, or committed up to `from`: clear what else may have been written to
- * it. To be called before the position changes.
+ * Nobody uses the bytes from `from` to `to` any more: clear them where that is asked for, and hide them
+ * from a sanitizer. All memory that becomes free comes here.
+ */
+void arena_retire(const struct arena *a, char *from, const char *to);
+
+/*
+ * The reservation is given up, or committed up to `from`: retire what else may have been written to. To
+ * be called before the position changes.
  */
 static inline void arena_end_reservation(struct arena *a, char *from)
 {
 	if (HERD_LIKELY((a->flags & CLOSED_RESERVED) == 0))
 		return;
-	harden_zero(from, (size_t)(a->reservation.pos - from));
+	arena_retire(a, from, a->reservation.end);
 	a->reservation.start = NULL;
 	arena_open(a, CLOSED_RESERVED);
 }
@@ -320,8 +337,6 @@ void arena_misused(const struct arena *a, const char *function) __attribute__((c
 bool arena_readable(const struct arena *a, const char *function);
 /* Report a failure to get `size` bytes: NO_MEMORY, or what the source did wrong. Sets errno. */
 void arena_failed(const struct arena *a, const char *why, size_t size, const char *function);
-/* Make the chunk that is ready spare. */
-void arena_give_ready(struct arena *a);
 /*
  * Whether the headers match their seals: of all chunks after `chunk`, and large ones after `seq`, and
  * of the next older of both; with 0 and 0, of all.
@@ -367,6 +382,10 @@ void *arena_alloc(struct arena *a, size_t size, size_t align, const char *functi
 const char *arena_try_alloc(struct arena *a, size_t size, size_t align, void **result);
 /* The same within the current chunk only; NULL where there is no room. No failure is reported. */
 void *arena_alloc_here(struct arena *a, size_t size, size_t align);
+/* Make a chunk that is in no list the current one, at the position saved in it. */
+void arena_push(struct arena *a, struct chunk *c);
+/* The size of the chunk after one of `size`: doubled, up to the arena's largest. */
+size_t arena_next_size(const struct arena *a, size_t size);
 /*
  * Make the current chunk one with room for `size` bytes at `align`. Returns NULL, or why not as
  * spare_get().
@@ -381,19 +400,20 @@ const char *arena_make_room(struct arena *a, size_t size, size_t align);
 bool arena_resize(struct arena *a, char *ptr, size_t old_size, size_t new_size);
 
 /* mark.c */
-struct checkpoint arena_checkpoint(const struct arena *a);
 /*
  * Go back, on behalf of `function`: run what was deferred since, and free what came since. The caller
  * has verified `to`, and the headers down to it. False: a deferred function broke one, which was
  * reported; then nothing was freed.
  */
 bool arena_rewind(struct arena *a, struct checkpoint to, const char *function);
-/* Run the deferred functions that were registered after `seq`. */
-void arena_run_defers(struct arena *a, uint64_t seq);
 /* Give chunks that hold nothing back to the spare ones, for trimming. */
 void arena_strip(struct arena *a);
 
-/* look.c */
+/* defer.c */
+/* Run the deferred functions that were registered after `seq`. */
+void arena_run_defers(struct arena *a, uint64_t seq);
+
+/* stats.c */
 int arena_each_chunk(const struct arena *a,
 		     int (*fn)(void *ctx, const void *start, size_t used, size_t capacity),
 		     void *ctx);

@@ -17,9 +17,13 @@
 #include "base/probe.h"
 #include "base/san.h"
 
+/* Of the arena in the caller's memory, and of the header that follows it: INV-ADDRESS. */
+#define INITIAL_ALIGN (2 * CHUNK_UNIT)
+
 _Static_assert(
-	(sizeof(struct standalone_arena) + CHUNK_UNIT - 1) / CHUNK_UNIT * CHUNK_UNIT +
-			CHECKSUM_SIZE + sizeof(struct chunk) + 2 * CHUNK_UNIT + SAN_RED_ZONE <=
+	(sizeof(struct standalone_arena) + INITIAL_ALIGN - 1) / INITIAL_ALIGN * INITIAL_ALIGN +
+			CHECKSUM_SIZE + sizeof(struct chunk) + INITIAL_ALIGN + CHUNK_UNIT +
+			SAN_RED_ZONE <=
 		BUMP_OVERHEAD,
 	"BUMP_OVERHEAD is honest: header, checksum; alignment at the front; rounding and red zone at the end");
 
@@ -86,9 +90,10 @@ bump_t *bump_new_in(void *memory, size_t size, const bump_config_t *config)
 		return NULL;
 	}
 
-	const size_t pad = num_pad(memory, CHUNK_UNIT);
+	const size_t pad = num_pad(memory, INITIAL_ALIGN);
 	const size_t checksum = (config->harden & BUMP_HARDEN_CHECK) != 0 ? CHECKSUM_SIZE : 0;
-	const size_t before = pad + num_up(sizeof(struct standalone_arena), CHUNK_UNIT) + checksum;
+	const size_t before =
+		pad + num_up(sizeof(struct standalone_arena), INITIAL_ALIGN) + checksum;
 
 	/* As arena_footprint() will count it, once there is an arena. */
 	const size_t red_zone = san_checks_memory() ? SAN_RED_ZONE : 0;
@@ -110,8 +115,7 @@ bump_t *bump_new_in(void *memory, size_t size, const bump_config_t *config)
 
 	a->initial = chunk_at((char *)memory + before, size - before);
 	a->initial->serial = ++a->seq;
-	if (arena_has_checksums(a))
-		checksum_set(a->initial);
+	checksum_set(a->initial);
 	arena_resume(a, a->initial);
 	if (arena_is_instrumented(a))
 		san_no_access(chunk_hidden(a->initial),
@@ -129,8 +133,7 @@ static void forget_chunks(struct arena *a)
 	if (a->initial != NULL) {
 		a->initial->faulted = a->initial->ptr = chunk_start(a->initial);
 		a->initial->next = NULL;
-		if (arena_has_checksums(a))
-			checksum_set(a->initial);
+		checksum_set(a->initial);
 	}
 	arena_resume(a, a->initial);
 	a->seq++;
@@ -140,31 +143,23 @@ static void forget_chunks(struct arena *a)
 		arena_check(a);
 }
 
-static void zero_list(struct chunk *list)
+static void retire_list(const struct arena *a, struct chunk *list)
 {
 	for (struct chunk *c = list; c != NULL; c = c->next)
-		harden_zero(chunk_start(c), chunk_used(c));
+		arena_retire(a, chunk_start(c), c->ptr);
 }
 
 void arena_clear(struct arena *a)
 {
 	CHECK(a->defers == NULL);
 	arena_end_reservation(a, arena_ptr(a));
-	arena_give_ready(a);
 	arena_save(a);
-	if (arena_zeroes(a)) {
-		zero_list(a->chunk);
-		zero_list(a->large);
-	}
-	if (arena_is_instrumented(a)) {
-		for (struct chunk *c = a->chunk; c != NULL; c = c->next)
-			san_no_access(chunk_start(c), chunk_capacity(c));
-		for (struct chunk *c = a->large; c != NULL; c = c->next)
-			san_no_access(chunk_start(c), chunk_capacity(c));
+	if (arena_free_is_clean(a)) {
+		retire_list(a, a->chunk);
+		retire_list(a, a->large);
 	}
 	if (a->large != NULL) /* one list out of two, so that it is returned at once */
-		chunk_set_next(a->large_oldest, a->oldest != NULL ? a->chunk : NULL,
-			       arena_has_checksums(a));
+		chunk_set_next(a->large_oldest, a->oldest != NULL ? a->chunk : NULL);
 
 	struct chunk *head = a->large != NULL ? a->large : a->chunk;
 	struct chunk *tail = a->oldest != NULL ? a->oldest : a->large_oldest;
@@ -177,7 +172,6 @@ void arena_clear(struct arena *a)
 void arena_take(struct arena *a, struct arena *from)
 {
 	CHECK(a->chunk == NULL && a->large == NULL && a->defers == NULL && from->initial == NULL);
-	CHECK(a->ready == NULL && from->ready == NULL);
 	arena_end_reservation(from, arena_ptr(from));
 	arena_save(from);
 	a->oldest = from->oldest;

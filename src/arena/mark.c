@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Marks, rewinding, and deferred functions.
+ * Marks, and rewinding to them.
  *
- * A mark is checked before anything is freed. Its arena, its epoch (checkout or reset) and its
- * chunk must be there still: serials are never used twice, so a chunk that was freed can't be
- * mistaken. That leaves a mark above the position in a chunk that is there. It is fine if an
- * allocation shrank, and void if an outer mark was rewound meanwhile. Marks are numbered, so an
- * arena can remember which:
- *
- * INV-VOIDED: of the marks made after the one that was rewound, and before it was, those above it
- *   are void. The last few such ranges are remembered; a range without a mark is none.
+ * A mark is checked before anything is freed. It has to be of this arena and of its present epoch (a
+ * checkout, or the time since a reset), and no mark that was taken before it may have been rewound since:
+ * INV-MARKS. Of marks that are too old for that list to know them, those are found whose chunk was
+ * freed, for serials are never used twice.
  */
 
 #include "arena/arena.h"
@@ -21,160 +17,78 @@
 #include "base/misuse.h"
 #include "base/san.h"
 
-enum {
-	VOIDED = sizeof((struct arena *)0)->voided / sizeof(struct voided),
-	READY_AT_MOST =
-		64 << 10, /* it is kept from others; filling more takes longer than a lock */
-};
+/* A chunk that is kept from others by an arena that holds nothing: filling more takes longer than a lock. */
+#define KEEP_AT_MOST ((size_t)64 << 10)
+
+enum { LIVE_MARKS = sizeof((struct live_marks *)0)->numbers / sizeof(uint64_t) };
 
 /* The out-of-line definitions of what the header inlines. */
 extern inline void bump_scope_leave_(bump_scope_t *scope);
 extern inline bump_scope_t bump_scope_enter_(bump_t *bump);
 
-_Thread_local struct callback *arena_callbacks __attribute__((tls_model("initial-exec")));
+/* --- which marks are void --- */
 
-/* --- deferred functions --- */
-
-int bump_defer(bump_t *bump, void (*fn)(void *), void *arg)
+static void marks_push(struct live_marks *marks, uint64_t number)
 {
-	struct arena *a = arena_of(bump);
-
-	if (!arena_usable(a, "bump_defer") || fn == NULL)
-		return EINVAL;
-
-	struct defer *d = arena_alloc(a, sizeof *d, _Alignof(struct defer), "bump_defer");
-
-	if (d == NULL)
-		return errno;
-	*d = (struct defer){.next = a->defers, .fn = fn, .arg = arg, .serial = ++a->seq};
-	a->defers = d;
-	return 0;
-}
-
-bool bump_undefer(bump_t *bump, void (*fn)(void *), void *arg)
-{
-	struct arena *a = arena_of(bump);
-
-	if (!arena_readable(a, "bump_undefer"))
-		return false;
-	for (struct defer **at = &a->defers; *at != NULL; at = &(*at)->next) {
-		if ((*at)->fn == fn && (*at)->arg == arg) {
-			*at = (*at)->next;
-			return true;
-		}
+	if (marks->n == LIVE_MARKS) {
+		marks->forgotten = marks->numbers[0];
+		memmove(&marks->numbers[0], &marks->numbers[1], sizeof(uint64_t) * --marks->n);
 	}
-	return false;
+	marks->numbers[marks->n++] = number;
 }
 
-void arena_run_defers(struct arena *a, uint64_t seq)
+/* Whether it is known that a mark taken before this one was rewound since. */
+static bool marks_is_void(const struct live_marks *marks, uint64_t number)
 {
-	struct callback here = {a->herd != NULL ? a->herd : a, arena_callbacks};
-	int state;
+	for (size_t i = marks->n; i-- > 0;) {
+		if (marks->numbers[i] <= number)
+			return marks->numbers[i] != number;
+	}
+	return number > marks->forgotten;
+}
 
-	if (a->defers == NULL || a->defers->serial <= seq)
+/* The mark was rewound: those after it are void, and it is the innermost one. */
+static void marks_rewound(struct live_marks *marks, uint64_t number)
+{
+	while (marks->n != 0 && marks->numbers[marks->n - 1] > number)
+		marks->n--;
+	if (marks->n != 0 && marks->numbers[marks->n - 1] == number)
 		return;
-	/* A thread that is cancelled in here would leave the arena closed, and `here` in a dead frame. */
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	arena_close(a, CLOSED_DEFERS);
-	arena_callbacks = &here;
-	while (a->defers != NULL && a->defers->serial > seq) {
-		const struct defer d = *a->defers;
-
-		a->defers = d.next; /* before it runs: exactly once */
-		d.fn(d.arg);
-	}
-	arena_callbacks = here.outer;
-	arena_open(a, CLOSED_DEFERS);
-	pthread_setcancelstate(state, NULL);
+	/* It was forgotten, and with it what lies between it and the last one that was. */
+	if (marks->forgotten >= number)
+		marks->forgotten = number - 1;
+	marks_push(marks, number);
 }
 
 /* --- marks --- */
 
-struct checkpoint arena_checkpoint(const struct arena *a)
-{
-	return (struct checkpoint){.position = arena_position(a),
-				   .seq = a->seq,
-				   .large = a->large != NULL ? a->large->ptr : NULL};
-}
-
 bump_mark_t bump_mark(const bump_t *bump)
 {
 	struct arena *a = arena_of(bump);
-	bump_mark_t mark = {0};
 
 	if (!arena_readable(a, "bump_mark"))
-		return mark;
+		return (bump_mark_t){0};
 
-	const struct checkpoint now = arena_checkpoint(a);
+	const struct position position = arena_position(a);
 
-	mark = (bump_mark_t){.arena_ = a->id,
+	marks_push(&a->live_marks, ++a->marks); /* nothing that a caller sees */
+	return (bump_mark_t){.arena_ = a->id,
 			     .era_ = arena_epoch(a),
-			     .number_ = ++a->marks, /* nothing that a caller sees */
-			     .clock_ = now.seq,
-			     .chunk_ = now.position.chunk,
-			     .ptr_ = now.position.ptr,
-			     .own_ = now.large};
-	return mark;
+			     .number_ = a->marks,
+			     .clock_ = a->seq,
+			     .chunk_ = position.chunk,
+			     .ptr_ = position.ptr,
+			     .own_ = a->large != NULL ? a->large->ptr : NULL};
 }
 
-/*
- * The mark was rewound: those made since are void where they lie above it.
- *
- * Two ranges are one, with the later mark's position, if that is not below the earlier mark's, and no
- * allocation shrank in between. Then marks made in between can't lie above that place and be
- * valid: the position fell from them to there by rewinding, which made them void. Where shrinking
- * keeps ranges apart, and there are more than can be remembered, the oldest is forgotten.
- */
-static void note_voided(struct arena *a, const bump_mark_t *mark)
+/* Whether there is a chunk of that serial number. */
+static bool has_chunk(const struct arena *a, uint64_t serial)
 {
-	const struct position position = {mark->chunk_, mark->ptr_};
-	const struct voided now = {mark->number_, a->marks, position, position, a->lowered};
-	size_t n = 0;
-
-	if (now.after == now.upto)
-		return;
-	/* What an inner mark voided is void now as well. */
-	while (n < VOIDED && a->voided[n].upto != 0 && a->voided[n].after < now.after)
-		n++;
-	for (size_t i = n; i < VOIDED; i++)
-		a->voided[i].upto = 0;
-	if (n > 0 && a->voided[n - 1].lowered == now.lowered &&
-	    !position_before(position, a->voided[n - 1].first_size)) {
-		a->voided[n - 1].upto = now.upto;
-		a->voided[n - 1].position = position;
-		return;
-	}
-	if (n == VOIDED) {
-		memmove(&a->voided[0], &a->voided[1], (VOIDED - 1) * sizeof a->voided[0]);
-		n--;
-	}
-	a->voided[n] = now;
-}
-
-static bool is_void(const struct arena *a, const bump_mark_t *mark)
-{
-	const struct position position = {mark->chunk_, mark->ptr_};
-
-	if (!position_before(arena_position(a), position))
-		return false; /* the arena may have grown past it: it can't be told */
-	for (size_t i = 0; i < VOIDED; i++) {
-		const struct voided *v = &a->voided[i];
-
-		if (mark->number_ > v->after && mark->number_ <= v->upto &&
-		    position_before(v->position, position))
-			return true;
-	}
-	return false;
-}
-
-/* The chunk that `serial` names; NULL for 0, and where there is none. */
-static struct chunk *find_chunk(const struct arena *a, uint64_t serial)
-{
-	struct chunk *c = a->chunk;
+	const struct chunk *c = a->chunk;
 
 	while (c != NULL && c->serial > serial)
 		c = c->next;
-	return c != NULL && c->serial == serial ? c : NULL;
+	return c != NULL && c->serial == serial;
 }
 
 static const char *mark_problem(const struct arena *a, const bump_mark_t *mark)
@@ -183,10 +97,13 @@ static const char *mark_problem(const struct arena *a, const bump_mark_t *mark)
 		return "the mark belongs to another arena";
 	if (mark->era_ != arena_epoch(a))
 		return "the mark is of an earlier checkout, or of a time before a reset";
-	if ((mark->chunk_ != 0 && find_chunk(a, mark->chunk_) == NULL) || is_void(a, mark))
+	if (marks_is_void(&a->live_marks, mark->number_) ||
+	    (mark->chunk_ != 0 && !has_chunk(a, mark->chunk_)))
 		return "the mark is void: an outer one was rewound";
 	return NULL;
 }
+
+/* --- chunks that go --- */
 
 /* A list of chunks on its way to the spare ones. */
 struct chain {
@@ -206,13 +123,8 @@ static struct chain unlink_newer(struct arena *a, struct chunk **list, struct ch
 		*list = c->next;
 		chain.tail = c;
 		chain.bytes += c->size;
-		a->older.used -= chunk_used(c);
-		a->older.capacity -= chunk_capacity(c);
-		a->older.chunks--;
-		if (arena_zeroes(a))
-			harden_zero(chunk_start(c), chunk_used(c));
-		if (arena_is_instrumented(a))
-			san_no_access(chunk_start(c), chunk_capacity(c));
+		totals_subtract(&a->older, c);
+		arena_retire(a, chunk_start(c), c->ptr);
 	}
 	if (*list == NULL || *list == a->initial)
 		*oldest = NULL;
@@ -227,108 +139,90 @@ static void give(struct arena *a, const struct chain *chain)
 		spare_return(a->spare, chain->head, chain->tail, chain->bytes);
 }
 
-/* Count the current chunk among all others, so that the list can be cut anywhere; and undo that. */
-static void count_current(struct arena *a, bool among)
-{
-	struct chunk *c = a->chunk;
-
-	if (c == NULL)
-		return;
-	if (among) {
-		arena_save(a);
-		a->older.used += chunk_used(c);
-		a->older.capacity += chunk_capacity(c);
-		a->older.chunks++;
-	} else {
-		a->older.used -= chunk_used(c);
-		a->older.capacity -= chunk_capacity(c);
-		a->older.chunks--;
-	}
-}
-
 /*
- * The arena holds no chunk any more: keep the newest small one of those that go, for the next
- * allocation. A scope in an arena that holds nothing else would take it from the spare ones again,
- * and give it back, under their lock. Not where the herd has a limit: another member may need it; nor a
- * checksums one, for nobody would look at its checksum.
+ * The arena holds no chunk any more: have the newest small one of those that go as its current chunk, and
+ * empty. A scope in an arena that holds nothing else would take it from the spare ones again, and give
+ * it back, under their lock. Not where there is a limit, for another may need it. Chunks double from
+ * its size on, for those that the arena grew to before went back.
  */
-static void keep_ready(struct arena *a, struct chain *chain)
+static void keep_newest_small(struct arena *a, struct chain *chain)
 {
 	struct chunk *c = chain->head, *before = NULL;
 
-	if (a->chunk != NULL || (a->herd != NULL && spare_limit(a->spare) != SIZE_MAX) ||
-	    arena_has_checksums(a))
+	if (a->limit != SIZE_MAX || spare_limit(a->spare) != SIZE_MAX)
 		return;
-	while (c != NULL && c->size > READY_AT_MOST) {
+	while (c != NULL && c->size > KEEP_AT_MOST) {
 		before = c;
 		c = c->next;
 	}
 	if (c == NULL)
 		return;
 	if (before != NULL)
-		before->next = c->next;
+		chunk_set_next(before, c->next);
 	else
 		chain->head = c->next;
 	if (chain->tail == c)
 		chain->tail = before;
 	chain->bytes -= c->size;
-	a->held += c->size;
-	a->ready = c;
+	if (c->faulted < c->ptr)
+		c->faulted = c->ptr;
+	c->ptr = chunk_start(c);
+	arena_push(a, c);
+	a->next_size =
+		num_min(a->next_size,
+			num_max(a->first_size, arena_next_size(a, num_up_to_power_of_2(c->size))));
 }
 
 /*
  * Free large chunks that came after `seq`, and others after `chunk`: the newest one left is the
- * current one. Where none is, one may be kept ready.
+ * current one. Where none is, one may be kept.
  */
 static void cut(struct arena *a, uint64_t chunk, uint64_t seq, bool keep)
 {
-	struct chunk *list = a->chunk;
 	struct chain large = {0}, others = {0};
 
 	if (a->large != NULL && a->large->serial > seq)
 		large = unlink_newer(a, &a->large, &a->large_oldest, seq);
-	if (list != NULL && list->serial > chunk) {
-		count_current(a, true);
+	if (a->chunk != NULL && a->chunk->serial > chunk) {
+		struct chunk *list = a->chunk;
+
+		/* The current chunk is among the others while the list is cut. */
+		arena_save(a);
+		totals_add(&a->older, list);
 		others = unlink_newer(a, &list, &a->oldest, chunk);
-		a->chunk = list;
-		count_current(a, false);
+		if (list != NULL)
+			totals_subtract(&a->older, list);
 		arena_resume(a, list);
-		if (keep)
-			keep_ready(a, &others);
+		if (list == NULL && keep)
+			keep_newest_small(a, &others);
 	}
 	/* Last: whenever another thread forks, no chunk is in two lists. */
 	give(a, &large);
 	give(a, &others);
 }
 
-/*
- * What is from `from` to `to` is free: clear it where that is asked for, and hide it. So is the red zone
- * before it, into which it grew.
- */
-static void leave_free(const struct arena *a, const char *start, char *from, const char *to)
+/* --- rewinding --- */
+
+/* What is from `from` to `to` is free, and so is the red zone before it, into which it grew. */
+static void free_growth(const struct arena *a, const char *start, char *from, const char *to)
 {
-	if (from != start)
-		from -= a->red_zone;
-	if (arena_zeroes(a))
-		harden_zero(from, (size_t)(to - from));
-	if (arena_is_instrumented(a))
-		san_no_access(from, (size_t)(to - from));
+	arena_retire(a, from != start ? from - a->red_zone : from, to);
 }
 
 /*
- * What a large request's own chunk gained in place since. It is the newest one that is left, if the
+ * What a large chunk's allocation gained in place since. It is the newest one that is left, if the
  * end that it had then lies in it; a chunk that came later was cut off already.
  */
 static void cut_growth(struct arena *a, char *end)
 {
-	struct chunk *own = a->large;
+	struct chunk *large = a->large;
 
-	if (own == NULL || (uintptr_t)end <= (uintptr_t)chunk_start(own) ||
-	    (uintptr_t)end >= (uintptr_t)own->ptr)
+	if (large == NULL || (uintptr_t)end <= (uintptr_t)chunk_start(large) ||
+	    (uintptr_t)end >= (uintptr_t)large->ptr)
 		return;
-	leave_free(a, chunk_start(own), end, own->ptr);
-	a->older.used -= (size_t)(own->ptr - end);
-	chunk_set_ptr(own, end, arena_has_checksums(a));
+	free_growth(a, chunk_start(large), end, large->ptr);
+	a->older.used -= (size_t)(large->ptr - end);
+	chunk_set_ptr(large, end);
 }
 
 /* Run what was deferred, and see whether that broke a header. */
@@ -347,12 +241,13 @@ bool arena_rewind(struct arena *a, struct checkpoint to, const char *function)
 	arena_end_reservation(a, arena_ptr(a));
 	cut(a, to.position.chunk, to.seq, true);
 	cut_growth(a, to.large);
-	if (a->chunk != NULL && position_before(to.position, arena_position(a))) {
-		char *const pos = arena_ptr(a);
+	if (a->chunk != NULL && to.position.chunk != 0 &&
+	    position_before(to.position, arena_position(a))) {
+		char *const ptr = arena_ptr(a);
 
-		if (a->chunk->faulted < pos)
-			chunk_set_faulted(a->chunk, pos, arena_has_checksums(a));
-		leave_free(a, chunk_start(a->chunk), to.position.ptr, pos);
+		if (a->chunk->faulted < ptr)
+			chunk_set_faulted(a->chunk, ptr);
+		free_growth(a, chunk_start(a->chunk), to.position.ptr, ptr);
 		arena_set_ptr(a, to.position.ptr);
 	}
 	if (HERD_DEEP_CHECKS)
@@ -363,6 +258,8 @@ bool arena_rewind(struct arena *a, struct checkpoint to, const char *function)
 int bump_rewind(bump_t *bump, bump_mark_t mark)
 {
 	struct arena *a = arena_of(bump);
+	const struct checkpoint to = {
+		.position = {mark.chunk_, mark.ptr_}, .seq = mark.clock_, .large = mark.own_};
 
 	if (!arena_usable(a, "bump_rewind") ||
 	    !arena_expect_valid(a, mark.chunk_, mark.clock_, "bump_rewind"))
@@ -374,20 +271,15 @@ int bump_rewind(bump_t *bump, bump_mark_t mark)
 		misuse("bump_rewind", problem);
 		return EINVAL;
 	}
-	if (!arena_rewind(a,
-			  (struct checkpoint){.position = {mark.chunk_, mark.ptr_},
-					      .seq = mark.clock_,
-					      .large = mark.own_},
-			  "bump_rewind"))
+	if (!arena_rewind(a, to, "bump_rewind"))
 		return EINVAL;
-	note_voided(a, &mark);
+	marks_rewound(&a->live_marks, mark.number_);
 	return 0;
 }
 
 void arena_strip(struct arena *a)
 {
 	arena_end_reservation(a, arena_ptr(a));
-	arena_give_ready(a);
 	while (a->chunk != NULL && a->chunk != a->initial && arena_ptr(a) == chunk_start(a->chunk))
 		cut(a, a->chunk->serial - 1, a->seq, false);
 }

@@ -81,10 +81,10 @@ int arena_each_chunk(const struct arena *a,
 		const struct chunk **list =
 			own == NULL || (c != NULL && c->serial > own->serial) ? &c : &own;
 		const struct chunk *next = *list;
-		const char *pos = next == a->chunk ? arena_ptr(a) : next->ptr;
+		const char *position = next == a->chunk ? arena_ptr(a) : next->ptr;
 
 		*list = next->next;
-		result = fn(ctx, chunk_start(next), (size_t)(pos - chunk_start(next)),
+		result = fn(ctx, chunk_start(next), (size_t)(position - chunk_start(next)),
 			    chunk_capacity(next));
 	}
 	return result;

@@ -46,18 +46,18 @@ int bump_str_grow_(bump_str_t *s, size_t n, const char *function)
 static char *tail(const bump_str_t *s, size_t *room)
 {
 	const struct arena *a = arena_of(s->bump);
-	char *const pos = arena_ptr(a);
+	char *const position = arena_ptr(a);
 	char *start;
 
 	if (s->data == NULL) {
-		const size_t pad = num_pad(pos, a->min_align);
+		const size_t pad = num_pad(position, a->min_align);
 
-		*room = arena_free_is_clean(a) ? 0 : num_sub((size_t)(a->end - pos), pad);
-		start = *room != 0 ? pos + pad : NULL;
+		*room = arena_free_is_clean(a) ? 0 : num_sub((size_t)(a->end - position), pad);
+		start = *room != 0 ? position + pad : NULL;
 	} else {
 		start = s->data + s->len;
 		*room = s->cap - s->len + 1;
-		if (!arena_free_is_clean(a) && s->data + arena_footprint(a, s->cap + 1) == pos)
+		if (!arena_free_is_clean(a) && s->data + arena_footprint(a, s->cap + 1) == position)
 			*room = (size_t)(a->end - start);
 	}
 	*room = num_min(*room, INT_MAX);

@@ -16,11 +16,11 @@
  */
 static inline char *alloc_text(struct arena *a, size_t n, const char *function)
 {
-	char *const pos = a->head.ptr;
+	char *const position = a->head.ptr;
 
-	if (HERD_LIKELY(n < (size_t)(a->head.end - pos))) {
-		a->head.ptr = pos + (n | 7) + 1;
-		return pos;
+	if (HERD_LIKELY(n < (size_t)(a->head.end - position))) {
+		a->head.ptr = position + (n | 7) + 1;
+		return position;
 	}
 	return arena_alloc(a, num_add(n, 1), 1, function);
 }
@@ -77,13 +77,13 @@ static HERD_PRINTF(3, 0) char *print_text(bump_t *bump, const char *function, co
 	if (!arena_usable(a, function))
 		return NULL;
 
-	char *const pos = arena_ptr(a);
-	const size_t pad = num_pad(pos, a->min_align);
-	const size_t left = arena_free_is_clean(a) ? 0 : num_sub((size_t)(a->end - pos), pad);
+	char *const position = arena_ptr(a);
+	const size_t pad = num_pad(position, a->min_align);
+	const size_t left = arena_free_is_clean(a) ? 0 : num_sub((size_t)(a->end - position), pad);
 	const size_t room = num_min(left, INT_MAX);
 
 	va_copy(again, args);
-	const int n = vsnprintf(room != 0 ? pos + pad : NULL, room, format, args);
+	const int n = vsnprintf(room != 0 ? position + pad : NULL, room, format, args);
 
 	char *text = n >= 0 ? alloc_text(a, (size_t)n, function) : NULL;
 

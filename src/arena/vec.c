@@ -87,10 +87,10 @@ static size_t extend(struct arena *a, char *data, size_t cap, const struct vec_r
 /* Start in the current chunk, in the same way. */
 static size_t start(struct arena *a, char **data, const struct vec_request *request)
 {
-	char *const pos = arena_ptr(a);
+	char *const position = arena_ptr(a);
 	const size_t align = num_max(request->align, a->min_align);
-	const size_t taken = num_add(num_pad(pos, align), a->red_zone);
-	const size_t room = fitting(request, num_sub((size_t)(a->end - pos), taken));
+	const size_t taken = num_add(num_pad(position, align), a->red_zone);
+	const size_t room = fitting(request, num_sub((size_t)(a->end - position), taken));
 
 	if (room != 0)
 		*data = (char *)arena_alloc_here(a, room * request->size, align);

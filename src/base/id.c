@@ -8,6 +8,8 @@
 
 #include <stdatomic.h>
 
+#include "base/thread.h"
+
 /* Odd, so that the first numbers of blocks spread over tables whose size is a power of two. */
 enum { BLOCK = 63 };
 
@@ -29,7 +31,7 @@ static uint64_t take_number(struct ids *mine, _Atomic uint64_t *last)
 uint64_t id_next_herd(void)
 {
 	static _Atomic uint64_t last;
-	static _Thread_local struct ids mine __attribute__((tls_model("initial-exec")));
+	static THREAD_LOCAL struct ids mine;
 
 	return take_number(&mine, &last);
 }
@@ -37,7 +39,7 @@ uint64_t id_next_herd(void)
 uint64_t id_next(void)
 {
 	static _Atomic uint64_t last;
-	static _Thread_local struct ids mine __attribute__((tls_model("initial-exec")));
+	static THREAD_LOCAL struct ids mine;
 
 	return take_number(&mine, &last);
 }

@@ -3,10 +3,12 @@
 #define HERD_BASE_THREAD_H
 
 /*
- * Counters and mutexes for what is done seldom enough to ask first whether there is more than one
- * thread: as long as there is not, they cost no locked instruction. The answer can't become "more
- * than one" between the question and the end of what it is asked for, because only this thread
- * could start another, and does not.
+ * What the library needs of threads: thread-local variables, whether there is more than one thread,
+ * and cancellation.
+ *
+ * While a process has one thread, counters and exchanges that are seldom used take no locked
+ * instruction. The answer can't become "more than one" between the question and the end of what it is
+ * asked for, because only this thread could start another, and does not.
  */
 
 #include <pthread.h>
@@ -21,6 +23,12 @@
 #define SINGLE_KNOWN 1
 #endif
 #endif
+
+/*
+ * A thread-local variable that is read without a call. A library that is loaded with dlopen(3) has the
+ * little room that this needs.
+ */
+#define THREAD_LOCAL _Thread_local __attribute__((tls_model("initial-exec")))
 
 static inline bool single_threaded(void)
 {
@@ -78,35 +86,21 @@ static inline uint64_t thread_add64(_Atomic uint64_t *word, uint64_t n, memory_o
 	return former;
 }
 
-/* What is done under it starts no thread, and calls nobody who might; or else it is taken fully. */
-struct single_mutex {
-	pthread_mutex_t mutex;
-	bool held; /* whether the mutex is; belongs to whoever has it */
-};
-
-#define SINGLE_MUTEX_INITIALIZER                                                                   \
-	{                                                                                          \
-		PTHREAD_MUTEX_INITIALIZER, false                                                   \
-	}
-
-static inline void single_lock_fully(struct single_mutex *m)
+/*
+ * Deferred cancellation, off and on again: a thread that is cancelled where the library waits or calls
+ * somebody would leave behind what it had begun. @return the former state, for thread_cancel_restore().
+ */
+static inline int thread_cancel_disable(void)
 {
-	pthread_mutex_lock(&m->mutex);
-	m->held = true;
+	int state;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	return state;
 }
 
-static inline void single_lock(struct single_mutex *m)
+static inline void thread_cancel_restore(int state)
 {
-	if (!single_threaded())
-		single_lock_fully(m);
-}
-
-static inline void single_unlock(struct single_mutex *m)
-{
-	if (m->held) {
-		m->held = false;
-		pthread_mutex_unlock(&m->mutex);
-	}
+	pthread_setcancelstate(state, NULL);
 }
 
 #endif

@@ -90,12 +90,24 @@ static uint64_t sum_of(const struct chunk *c)
 
 void checksum_set(struct chunk *c)
 {
-	checksum_of(c)->sum = sum_of(c);
+	if (chunk_has_checksum(c))
+		checksum_of(c)->sum = sum_of(c);
 }
 
 bool checksum_is_valid(const struct chunk *c)
 {
 	return checksum_of(c)->sum == sum_of(c);
+}
+
+bool checksums_are_valid(const struct chunk *list, uint64_t serial)
+{
+	for (const struct chunk *c = list; c != NULL; c = c->next) {
+		if (!checksum_is_valid(c))
+			return false;
+		if (c->serial <= serial)
+			break;
+	}
+	return true;
 }
 
 void checksum_update(struct chunk *c, enum header_member member, uint64_t former, uint64_t now)

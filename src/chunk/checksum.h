@@ -45,7 +45,9 @@ bool harden_is_ok(const bump_config_t *config);
 /* To be called before the functions below. MT-Safe. */
 void checksum_prepare(void);
 
+/* Make the checksum of a header anew, where it has one. */
 void checksum_set(struct chunk *c);
+/* Of a header that has one. */
 bool checksum_is_valid(const struct chunk *c);
 /* The member has another value from now on. */
 void checksum_update(struct chunk *c, enum header_member member, uint64_t former, uint64_t now);
@@ -53,24 +55,30 @@ void checksum_update(struct chunk *c, enum header_member member, uint64_t former
 /* Clear what is free from now on, red zones included, for good; nobody has access to it then. */
 void harden_zero(void *p, size_t n);
 
-/* Change a member of a header, which is checksums or not. */
-static inline void chunk_set_next(struct chunk *c, struct chunk *next, bool checksums)
+/*
+ * Whether the headers of a list match their checksums, up to the first one that is not newer than
+ * `serial`, that one included.
+ */
+bool checksums_are_valid(const struct chunk *list, uint64_t serial);
+
+/* Change a member of a header, and its checksum where it has one. */
+static inline void chunk_set_next(struct chunk *c, struct chunk *next)
 {
-	if (checksums)
+	if (chunk_has_checksum(c))
 		checksum_update(c, HEADER_NEXT, (uintptr_t)c->next, (uintptr_t)next);
 	c->next = next;
 }
 
-static inline void chunk_set_ptr(struct chunk *c, char *ptr, bool checksums)
+static inline void chunk_set_ptr(struct chunk *c, char *ptr)
 {
-	if (checksums)
+	if (chunk_has_checksum(c))
 		checksum_update(c, HEADER_PTR, (uintptr_t)c->ptr, (uintptr_t)ptr);
 	c->ptr = ptr;
 }
 
-static inline void chunk_set_faulted(struct chunk *c, char *faulted, bool checksums)
+static inline void chunk_set_faulted(struct chunk *c, char *faulted)
 {
-	if (checksums)
+	if (chunk_has_checksum(c))
 		checksum_update(c, HEADER_FAULTED, (uintptr_t)c->faulted, (uintptr_t)faulted);
 	c->faulted = faulted;
 }

@@ -4,16 +4,23 @@
 
 /*
  * A chunk: one piece of memory from a source, with its header in front. It is in one list at a
- * time: an arena's chunks, an arena's own chunks for large requests, or the spare ones. In front of
- * the header there may be a seal: harden.h.
+ * time: an arena's chunks, an arena's large chunks, or the spare ones.
+ *
+ * In front of the header there may be a checksum (checksum.h). Whether there is one can be seen from
+ * the header's address, which nobody can overwrite:
+ *
+ * INV-ADDRESS: a header without a checksum stands at a multiple of 2 * CHUNK_UNIT, and one with a
+ *   checksum CHUNK_UNIT bytes behind such a multiple.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/num.h"
+#include "source/source.h"
 
-#define CHUNK_ALIGN ((size_t)64)    /* asked of a source: a cache line of their own */
-#define CHUNK_UNIT ((size_t)16)	    /* the header, and all ends, are multiples of it */
+#define CHUNK_ALIGN SOURCE_ALIGN    /* asked of a source: a cache line of their own */
+#define CHUNK_UNIT SOURCE_UNIT	    /* the header, and all ends, are multiples of it */
 #define CHUNK_FIRST ((size_t)4096)  /* a small arena is a page */
 #define CHUNK_MAX ((size_t)2 << 20) /* where doubling ends by default: a huge page */
 
@@ -25,10 +32,9 @@ struct chunk {
 		char *faulted; /* its pages were written to once up to here */
 		char *made_at; /* of a large chunk: the arena's position when it was made */
 	};
-	size_t size;	 /* as the source gave it; what release gets */
+	size_t size;	 /* as the source gave it, and as release gets it */
 	uint64_t serial; /* of two chunks of an arena, the higher is the newer */
-	char before
-		[16]; /* in front of the first allocation: no access where someone watches memory */
+	char before[16]; /* in front of the first allocation: no access under a sanitizer */
 } __attribute__((aligned(16)));
 
 /*
@@ -67,6 +73,18 @@ static inline size_t chunk_capacity(const struct chunk *c)
 static inline size_t chunk_used(const struct chunk *c)
 {
 	return (size_t)(c->ptr - chunk_start(c));
+}
+
+/* INV-ADDRESS. */
+static inline bool chunk_has_checksum(const struct chunk *c)
+{
+	return ((uintptr_t)c & CHUNK_UNIT) != 0;
+}
+
+/* What the source gave: the checksum comes first, where there is one. */
+static inline char *chunk_memory(const struct chunk *c)
+{
+	return (char *)(uintptr_t)c - (chunk_has_checksum(c) ? CHUNK_UNIT : 0);
 }
 
 /* The size of a chunk that has room for `size` bytes at `align`, wherever its source puts it. */

@@ -13,19 +13,19 @@
 #include "base/check.h"
 
 enum {
-	SORT_AT_ONCE = 32,  /* unsorted chunks looked at before a bin is searched again */
-	LOOK_AT_MOST = 128, /* chunks of a bin compared for one request */
+	SORT_AT_ONCE = 32,  /* unsorted chunks looked at before a size_class is searched again */
+	LOOK_AT_MOST = 128, /* chunks of a size_class compared for one request */
 	MUCH_LARGER = 4, /* a spare chunk that many times too large is left for those who need it */
 };
 
 static unsigned class_of_size(size_t size)
 {
 	const unsigned long doublings = size >> 13;
-	unsigned bin = 0;
+	unsigned size_class = 0;
 
 	if (doublings != 0)
-		bin = (unsigned)(8 * sizeof doublings) - (unsigned)__builtin_clzl(doublings);
-	return bin < SPARE_CLASSES ? bin : SPARE_CLASSES - 1;
+		size_class = (unsigned)(8 * sizeof doublings) - (unsigned)__builtin_clzl(doublings);
+	return size_class < SPARE_CLASSES ? size_class : SPARE_CLASSES - 1;
 }
 
 /* Whether a chunk's header may be trusted; if not, nobody looks at a list again. */
@@ -36,37 +36,27 @@ static bool chunk_is_valid(struct spare *s, const struct chunk *c)
 	return !s->broken;
 }
 
-static bool spare_list_is_valid(struct spare *s, const struct chunk *list)
-{
-	while (list != NULL && chunk_is_valid(s, list))
-		list = list->next;
-	return list == NULL;
-}
-
 bool fit_is_valid(struct spare *s)
 {
-	bool valid = !s->broken;
-
-	if (!s->checksums)
-		return true;
-	valid = valid && spare_list_is_valid(s, s->unsorted);
-	for (unsigned bin = 0; bin < SPARE_CLASSES; bin++)
-		valid = valid && spare_list_is_valid(s, s->sorted[bin]);
-	return valid;
+	for (unsigned i = 0; s->checksums && i < SPARE_LISTS && !s->broken; i++)
+		s->broken = !checksums_are_valid(s->lists[i], 0);
+	return !s->broken;
 }
 
-/* Sort up to n chunks into their classes. Whether one of them went into `class`. */
-static bool sort_some(struct spare *s, size_t n, unsigned bin)
+/* Sort up to n chunks into their classes. Whether one of them went into `size_class`. */
+static bool sort_some(struct spare *s, size_t n, unsigned size_class)
 {
 	bool found = false;
 
-	for (; n != 0 && s->unsorted != NULL && chunk_is_valid(s, s->unsorted); n--) {
-		struct chunk *c = s->unsorted;
-		struct chunk **list = &s->sorted[class_of_size(c->size)];
+	for (; n != 0 && s->lists[SPARE_UNSORTED] != NULL &&
+	       chunk_is_valid(s, s->lists[SPARE_UNSORTED]);
+	     n--) {
+		struct chunk *c = s->lists[SPARE_UNSORTED];
+		struct chunk **list = &s->lists[class_of_size(c->size)];
 
-		found = found || list == &s->sorted[bin];
-		s->unsorted = c->next;
-		chunk_set_next(c, *list, s->checksums);
+		found = found || list == &s->lists[size_class];
+		s->lists[SPARE_UNSORTED] = c->next;
+		chunk_set_next(c, *list);
 		*list = c;
 	}
 	return found;
@@ -87,13 +77,13 @@ static bool better(size_t a, size_t b, size_t want)
  * Unlink the best chunk of one class, of the first few that are looked at; NULL where none
  * serves.
  */
-static struct chunk *take_from_class(struct spare *s, unsigned bin,
+static struct chunk *take_from_class(struct spare *s, unsigned size_class,
 				     const struct chunk_request *request)
 {
 	struct chunk *best = NULL, *before_best = NULL, *before = NULL;
 	size_t looks = LOOK_AT_MOST;
 
-	for (struct chunk *c = s->sorted[bin]; c != NULL && looks-- != 0; c = c->next) {
+	for (struct chunk *c = s->lists[size_class]; c != NULL && looks-- != 0; c = c->next) {
 		if (!chunk_is_valid(s, c))
 			return NULL;
 		if (c->size >= request->need && c->size <= request->most &&
@@ -108,9 +98,9 @@ static struct chunk *take_from_class(struct spare *s, unsigned bin,
 	if (best == NULL)
 		return NULL;
 	if (before_best != NULL)
-		chunk_set_next(before_best, best->next, s->checksums);
+		chunk_set_next(before_best, best->next);
 	else
-		s->sorted[bin] = best->next;
+		s->lists[size_class] = best->next;
 	s->bytes -= best->size;
 	return best;
 }
@@ -119,14 +109,15 @@ static struct chunk *take_from_class(struct spare *s, unsigned bin,
  * Take the first chunk of a class, if it is just as large as wanted: as a member finds it that
  * grows again through the sizes of its last phase. It is what take_from_class() would take.
  */
-static struct chunk *take_exact(struct spare *s, unsigned bin, const struct chunk_request *request)
+static struct chunk *take_exact(struct spare *s, unsigned size_class,
+				const struct chunk_request *request)
 {
-	struct chunk *c = s->sorted[bin];
+	struct chunk *c = s->lists[size_class];
 
 	if (c == NULL || !chunk_is_valid(s, c) || c->size != request->want ||
 	    c->size > request->most)
 		return NULL;
-	s->sorted[bin] = c->next;
+	s->lists[size_class] = c->next;
 	s->bytes -= c->size;
 	return c;
 }
@@ -149,14 +140,15 @@ struct chunk *fit_take(struct spare *s, const struct chunk_request *request)
 	const unsigned last = class_of_size(bounded.most);
 	struct chunk *c = take_from_class(s, ideal, &bounded);
 
-	while (c == NULL && s->unsorted != NULL && !s->broken) {
+	while (c == NULL && s->lists[SPARE_UNSORTED] != NULL && !s->broken) {
 		if (sort_some(s, SORT_AT_ONCE, ideal))
 			c = take_from_class(s, ideal, &bounded);
 	}
-	for (unsigned bin = ideal; c == NULL && !s->broken && bin-- > least;)
-		c = take_from_class(s, bin, &bounded);
-	for (unsigned bin = ideal + 1; c == NULL && !s->broken && bin <= last; bin++)
-		c = take_from_class(s, bin, &bounded);
+	for (unsigned size_class = ideal; c == NULL && !s->broken && size_class-- > least;)
+		c = take_from_class(s, size_class, &bounded);
+	for (unsigned size_class = ideal + 1; c == NULL && !s->broken && size_class <= last;
+	     size_class++)
+		c = take_from_class(s, size_class, &bounded);
 	return c;
 }
 
@@ -169,12 +161,12 @@ struct chunk *fit_take_above(struct spare *s, size_t keep, size_t *bytes)
 		return NULL;
 	if (s->bytes > keep)
 		(void)sort_some(s, SIZE_MAX, 0);
-	for (unsigned bin = SPARE_CLASSES; bin-- > 0 && s->bytes > keep;) {
-		while (s->sorted[bin] != NULL && s->bytes > keep) {
-			struct chunk *c = s->sorted[bin];
+	for (unsigned size_class = SPARE_CLASSES; size_class-- > 0 && s->bytes > keep;) {
+		while (s->lists[size_class] != NULL && s->bytes > keep) {
+			struct chunk *c = s->lists[size_class];
 
-			s->sorted[bin] = c->next;
-			chunk_set_next(c, list, s->checksums);
+			s->lists[size_class] = c->next;
+			chunk_set_next(c, list);
 			list = c;
 			s->bytes -= c->size;
 			*bytes += c->size;

@@ -14,13 +14,13 @@
 void spare_lock(struct spare *s)
 {
 	if (s->shared)
-		single_lock(&s->lock);
+		pthread_mutex_lock(&s->lock);
 }
 
 void spare_unlock(struct spare *s)
 {
 	if (s->shared)
-		single_unlock(&s->lock);
+		pthread_mutex_unlock(&s->lock);
 }
 
 void spare_init(struct spare *s, const bump_config_t *config, size_t limit, bool shared)
@@ -30,7 +30,7 @@ void spare_init(struct spare *s, const bump_config_t *config, size_t limit, bool
 	s->source = (config->harden & BUMP_HARDEN_GUARD) != 0 ? source_guarded : *source;
 	s->checksums = (config->harden & BUMP_HARDEN_CHECK) != 0;
 	atomic_init(&s->limit, limit != 0 ? limit : SIZE_MAX);
-	s->lock = (struct single_mutex)SINGLE_MUTEX_INITIALIZER;
+	s->lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 	s->shared = shared;
 	s->builtin = source_is_builtin(source);
 }
@@ -38,7 +38,26 @@ void spare_init(struct spare *s, const bump_config_t *config, size_t limit, bool
 void spare_unshare(struct spare *s)
 {
 	s->shared = false;
-	pthread_mutex_destroy(&s->lock.mutex);
+	pthread_mutex_destroy(&s->lock);
+}
+
+/* The bytes that a list has. */
+static size_t spare_list_bytes(const struct chunk *list)
+{
+	size_t bytes = 0;
+
+	for (const struct chunk *c = list; c != NULL; c = c->next)
+		bytes += c->size;
+	return bytes;
+}
+
+static size_t sum_of_lists(const struct spare *s)
+{
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < SPARE_LISTS; i++)
+		bytes += spare_list_bytes(s->lists[i]);
+	return bytes;
 }
 
 size_t spare_release(struct spare *s, struct chunk *list)
@@ -52,7 +71,7 @@ size_t spare_release(struct spare *s, struct chunk *list)
 
 		list = c->next;
 		bytes += size;
-		char *const memory = (char *)c - spare_header_offset(s);
+		char *const memory = chunk_memory(c);
 
 		san_unroot(memory, size);
 		san_raw(memory, size);
@@ -65,10 +84,10 @@ size_t spare_release(struct spare *s, struct chunk *list)
 
 void spare_done(struct spare *s)
 {
-	size_t bytes = spare_release(s, s->unsorted);
+	size_t bytes = 0;
 
-	for (unsigned class = 0; class < SPARE_CLASSES && bytes != s->bytes; class ++)
-		bytes += spare_release(s, s->sorted[class]);
+	for (unsigned i = 0; i < SPARE_LISTS; i++)
+		bytes += spare_release(s, s->lists[i]);
 	CHECK(s->reserved == bytes && s->bytes == bytes && s->pending == 0 && s->leaving == 0 &&
 	      !s->shared);
 }
@@ -113,8 +132,8 @@ void spare_return(struct spare *s, struct chunk *head, struct chunk *tail, size_
 	if (head == NULL)
 		return;
 	spare_lock(s);
-	chunk_set_next(tail, s->unsorted, s->checksums);
-	s->unsorted = head;
+	chunk_set_next(tail, s->lists[SPARE_UNSORTED]);
+	s->lists[SPARE_UNSORTED] = head;
 	s->bytes += bytes;
 	CHECK(s->bytes <= s->reserved);
 	spare_unlock(s);
@@ -152,25 +171,15 @@ void spare_dismiss(struct spare *s, size_t bytes)
 	spare_unlock(s);
 }
 
-static void move_list(struct spare *to, struct chunk *list)
-{
-	struct chunk *tail = NULL;
-	size_t bytes = 0;
-
-	for (struct chunk *c = list; c != NULL; c = c->next) {
-		tail = c;
-		bytes += c->size;
-	}
-	spare_return(to, list, tail, bytes);
-}
-
 void spare_move(struct spare *to, struct spare *from)
 {
-	move_list(to, from->unsorted);
-	from->unsorted = NULL;
-	for (unsigned class = 0; class < SPARE_CLASSES; class ++) {
-		move_list(to, from->sorted[class]);
-		from->sorted[class] = NULL;
+	for (unsigned i = 0; i < SPARE_LISTS; i++) {
+		struct chunk *const list = from->lists[i], *tail = list;
+
+		while (tail != NULL && tail->next != NULL)
+			tail = tail->next;
+		from->lists[i] = NULL;
+		spare_return(to, list, tail, spare_list_bytes(list));
 	}
 	from->bytes = 0;
 }
@@ -195,40 +204,29 @@ void spare_set_limit(struct spare *s, size_t limit)
 	spare_unlock(s);
 }
 
-static size_t list_bytes(const struct chunk *list)
-{
-	size_t bytes = 0;
-
-	for (const struct chunk *c = list; c != NULL; c = c->next)
-		bytes += c->size;
-	return bytes;
-}
-
 void spare_after_fork_child(struct spare *s, size_t held)
 {
 	s->pending = 0;
 	s->leaving = 0;
-	s->bytes = 0;
-	if (fit_is_valid(s)) {
-		s->bytes = list_bytes(s->unsorted);
-		for (unsigned class = 0; class < SPARE_CLASSES; class ++)
-			s->bytes += list_bytes(s->sorted[class]);
-	} /* else nobody gets a spare chunk any more */
+	/* Where a header is broken nobody gets a spare chunk any more. */
+	s->bytes = fit_is_valid(s) ? sum_of_lists(s) : 0;
 	s->reserved = held + s->bytes;
+}
+
+size_t spare_count(const struct spare *s)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < SPARE_LISTS; i++) {
+		for (const struct chunk *c = s->lists[i]; c != NULL; c = c->next)
+			n++;
+	}
+	return n;
 }
 
 void spare_check(struct spare *s)
 {
-	size_t bytes = 0;
-
 	spare_lock(s);
-	for (const struct chunk *c = s->unsorted; c != NULL; c = c->next)
-		bytes += c->size;
-	for (unsigned class = 0; class < SPARE_CLASSES; class ++) {
-		for (const struct chunk *c = s->sorted[class]; c != NULL; c = c->next) {
-			bytes += c->size;
-		}
-	}
-	CHECK(bytes == s->bytes && bytes <= s->reserved);
+	CHECK(sum_of_lists(s) == s->bytes && s->bytes <= s->reserved);
 	spare_unlock(s);
 }

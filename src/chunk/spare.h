@@ -16,6 +16,7 @@
  * INV-SPARE:  `bytes` is the sum of the sizes in all lists; nothing in them holds an allocation.
  */
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -25,20 +26,23 @@
 #include "chunk/checksum.h"
 #include "base/thread.h"
 
-/* Sizes from 4 KiB on, doubling; the last class has no upper end. */
-#define SPARE_CLASSES 13
+/* The lists: a class of sizes each, from 4 KiB on, doubling, the last without an upper end; and one more. */
+enum {
+	SPARE_CLASSES = 13,
+	SPARE_UNSORTED = SPARE_CLASSES, /* returned by splicing, not looked at yet */
+	SPARE_LISTS,
+};
 
 struct spare {
 	herd_source_t source;
 	_Atomic size_t limit; /* SIZE_MAX: none */
 	size_t reserved;      /* INV-BUDGET */
 	size_t pending;
-	size_t leaving;		/* of `reserved`, what the source is being given */
-	size_t peak;		/* highest `reserved` so far */
-	size_t bytes;		/* INV-SPARE */
-	struct chunk *unsorted; /* returned by splicing, not looked at yet */
-	struct chunk *sorted[SPARE_CLASSES];
-	struct single_mutex lock; /* of all above but source; only where shared */
+	size_t leaving; /* of `reserved`, what the source is being given */
+	size_t peak;	/* highest `reserved` so far */
+	size_t bytes;	/* INV-SPARE */
+	struct chunk *lists[SPARE_LISTS];
+	pthread_mutex_t lock; /* of all above but source; only where shared */
 	bool shared;
 	bool builtin;	/* the source is the library's own, and calls nothing that is cancelled */
 	bool checksums; /* headers have checksums */
@@ -135,6 +139,9 @@ void spare_unlock(struct spare *s);
  */
 void spare_after_fork_child(struct spare *s, size_t held);
 
+/* With the lock held: how many spare chunks there are. */
+size_t spare_count(const struct spare *s);
+
 /* Verify INV-SPARE by walking all lists. For tests. */
 void spare_check(struct spare *s);
 
@@ -158,20 +165,16 @@ static inline size_t spare_excess(const struct spare *s, size_t more)
  */
 static inline int spare_cancel_disable(const struct spare *s)
 {
-	int state = PTHREAD_CANCEL_ENABLE;
-
-	if (!s->builtin)
-		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	return state;
+	return s->builtin ? PTHREAD_CANCEL_ENABLE : thread_cancel_disable();
 }
 
 static inline void spare_cancel_restore(const struct spare *s, int state)
 {
 	if (!s->builtin)
-		pthread_setcancelstate(state, NULL);
+		thread_cancel_restore(state);
 }
 
-/* What of a chunk is in front of its header. */
+/* What of a chunk is in front of its header: INV-ADDRESS. */
 static inline size_t spare_header_offset(const struct spare *s)
 {
 	return s->checksums ? CHECKSUM_SIZE : 0;

@@ -55,10 +55,10 @@ static struct member *receiver_of(herd_t *herd, struct member **at)
 		*at = m->older;
 		if (!member_claim(m))
 			continue;
-		if (is_empty(&m->arena)) {
-			arena_give_ready(&m->arena);
+		arena_strip(&m->arena);
+		if (is_empty(&m->arena))
 			return m;
-		}
+		member_park(m);
 		(void)member_release(herd, m);
 	}
 
@@ -71,10 +71,12 @@ static void release_receivers(herd_t *herd, struct member *list)
 		struct member *m = list;
 
 		list = m->cold_next;
-		if (m->listed)
+		if (m->listed) {
+			member_park(m);
 			(void)member_release(herd, m);
-		else
+		} else {
 			member_unmake(herd, m);
+		}
 	}
 }
 
@@ -100,11 +102,13 @@ static bool find_receivers(herd_t *into, const herd_t *from, struct member **lis
 	return true;
 }
 
-/* What is ready in a member is as good as spare: it stays with its herd. */
-static void give_what_is_ready(herd_t *herd)
+/* What holds nothing is as good as spare: it stays with its herd. */
+static void strip_all(herd_t *herd)
 {
-	for (struct member *m = pool_members(herd); m != NULL; m = m->older)
-		arena_give_ready(&m->arena);
+	for (struct member *m = pool_members(herd); m != NULL; m = m->older) {
+		arena_strip(&m->arena);
+		member_park(m);
+	}
 }
 
 /* Whether a member of `from` holds more than one of `into` may. */
@@ -151,7 +155,7 @@ static int absorb(herd_t *into, herd_t *from, size_t *bytes)
 		pool_release_all(from);
 		return EINVAL;
 	}
-	give_what_is_ready(from);
+	strip_all(from);
 	*bytes = bytes_held(from);
 	if (some_exceeds_limit(into, from) || !find_receivers(into, from, &receivers))
 		goto fail;
@@ -203,7 +207,7 @@ static int adopt(herd_t *herd, struct standalone_arena *standalone)
 	const size_t bytes = spare_stats(&standalone->spare).reserved;
 	struct member *at = pool_members(herd);
 
-	arena_give_ready(&standalone->arena);
+	arena_strip(&standalone->arena);
 	struct member *receiver =
 		exceeds_limit(herd, standalone->arena.held) ? NULL : receiver_of(herd, &at);
 

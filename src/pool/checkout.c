@@ -56,10 +56,10 @@ struct recent {
 #define HERD_CLAIM 1
 #endif
 
-_Thread_local uint64_t my_thread_id __attribute__((tls_model("initial-exec")));
-static _Thread_local struct recent recent[RECENT] __attribute__((tls_model("initial-exec")));
+THREAD_LOCAL uint64_t my_thread_id;
+static THREAD_LOCAL struct recent recent[RECENT];
 /* Of each queue, in a row: beside it, for the fast path indexes the other. */
-static _Thread_local unsigned misses[RECENT] __attribute__((tls_model("initial-exec")));
+static THREAD_LOCAL unsigned misses[RECENT];
 
 static size_t index_of(const herd_t *herd)
 {

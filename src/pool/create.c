@@ -93,19 +93,19 @@ void member_list(herd_t *herd, struct member *m)
 void pool_lock_briefly(herd_t *herd)
 {
 	gate_enter();
-	single_lock(&herd->lock);
+	pthread_mutex_lock(&herd->lock);
 }
 
 void pool_lock(herd_t *herd)
 {
 	gate_enter();
 	gate_cancel_disable();
-	single_lock_fully(&herd->lock);
+	pthread_mutex_lock(&herd->lock);
 }
 
 void pool_unlock(herd_t *herd)
 {
-	single_unlock(&herd->lock);
+	pthread_mutex_unlock(&herd->lock);
 	gate_leave();
 }
 
@@ -225,7 +225,7 @@ herd_t *herd_new(const herd_config_t *config)
 	herd->id = id_next_herd();
 	herd->bump = config->bump;
 	herd->keep = config->keep != 0 ? config->keep : SIZE_MAX;
-	herd->lock = (struct single_mutex)SINGLE_MUTEX_INITIALIZER;
+	herd->lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 	stack_init(&herd->stack, &herd->table);
 	san_atomic(&herd->stack, sizeof herd->stack);
 	san_atomic(&herd->newest, sizeof herd->newest);
@@ -256,7 +256,7 @@ int herd_destroy(herd_t *herd)
 	pool_lock_briefly(herd);
 	const bool all = pool_claim_all(herd);
 
-	single_unlock(&herd->lock); /* from here on there is no other call */
+	pthread_mutex_unlock(&herd->lock); /* from here on there is no other call */
 	if (!all) {
 		gate_leave();
 		return EBUSY;
@@ -279,7 +279,7 @@ int herd_destroy(herd_t *herd)
 	spare_done(&herd->spare);
 	PROBE1(destroy, herd);
 	stack_table_done(&herd->table);
-	pthread_mutex_destroy(&herd->lock.mutex);
+	pthread_mutex_destroy(&herd->lock);
 	free(herd->block);
 	gate_leave();
 	return 0;

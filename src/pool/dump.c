@@ -74,23 +74,10 @@ static void dump_member(const struct member *m, size_t number, FILE *stream)
 	(void)member_each_chunk(m, dump_chunk, &lines);
 }
 
-static size_t count(const struct chunk *list)
-{
-	size_t n = 0;
-
-	for (; list != NULL; list = list->next)
-		n++;
-	return n;
-}
-
 static void dump_spare(struct spare *s, FILE *stream)
 {
-	size_t chunks;
-
 	spare_lock(s);
-	chunks = count(s->unsorted);
-	for (unsigned class = 0; class < SPARE_CLASSES; class ++)
-		chunks += count(s->sorted[class]);
+	const size_t chunks = spare_count(s);
 	const size_t bytes = s->bytes;
 
 	spare_unlock(s);

@@ -92,39 +92,20 @@ static size_t note_sizes(const struct chunk *list, size_t *sizes, size_t n, size
 	return n;
 }
 
-static size_t count_list(const struct chunk *list)
-{
-	size_t n = 0;
-
-	for (; list != NULL; list = list->next)
-		n++;
-	return n;
-}
-
-static size_t count_spare(struct spare *s)
-{
-	spare_lock(s);
-	size_t n = count_list(s->unsorted);
-
-	for (unsigned class = 0; class < SPARE_CLASSES; class ++)
-		n += count_list(s->sorted[class]);
-	spare_unlock(s);
-	return n;
-}
-
 /* What came since they were counted is left out. */
 static struct spare_sizes spare_sizes(struct spare *s)
 {
-	const size_t room = count_spare(s);
+	spare_lock(s);
+	const size_t room = spare_count(s);
+
+	spare_unlock(s);
 	struct spare_sizes spare = {.sizes = calloc(room + 1, sizeof(size_t))};
 
 	spare_lock(s);
 	spare.bytes = s->bytes;
 	if (spare.sizes != NULL) {
-		spare.chunks = note_sizes(s->unsorted, spare.sizes, 0, room);
-		for (unsigned class = 0; class < SPARE_CLASSES; class ++)
-			spare.chunks =
-				note_sizes(s->sorted[class], spare.sizes, spare.chunks, room);
+		for (unsigned i = 0; i < SPARE_LISTS; i++)
+			spare.chunks = note_sizes(s->lists[i], spare.sizes, spare.chunks, room);
 	}
 	spare_unlock(s);
 	return spare;

@@ -38,29 +38,29 @@ static pthread_cond_t gate_changed = PTHREAD_COND_INITIALIZER;
 enum { LISTS = 64, LOCKS = 8 };
 
 struct list_lock {
-	struct single_mutex lock __attribute__((aligned(64)));
+	pthread_mutex_t lock __attribute__((aligned(64)));
 };
 
 static struct list_lock locks[LOCKS];
 static herd_t *lists[LISTS];
 
-static struct single_mutex *lock_of(uint64_t id)
+static pthread_mutex_t *lock_of(uint64_t id)
 {
 	return &locks[id % LOCKS].lock;
 }
 
 /* How often this thread is inside: it may reset a herd in a deferred function of another. */
-static _Thread_local size_t depth __attribute__((tls_model("initial-exec")));
+static THREAD_LOCAL size_t depth;
 
 /* A thread that is cancelled must not leave a lock behind; what it was before is kept here. */
-static _Thread_local bool shielded __attribute__((tls_model("initial-exec")));
-static _Thread_local int cancel_state __attribute__((tls_model("initial-exec")));
+static THREAD_LOCAL bool shielded;
+static THREAD_LOCAL int cancel_state;
 
 /* The same at every call of a thread. */
 static struct stripe *my_stripe(void)
 {
 	static _Atomic unsigned threads;
-	static _Thread_local struct stripe *mine __attribute__((tls_model("initial-exec")));
+	static THREAD_LOCAL struct stripe *mine;
 
 	if (mine == NULL)
 		mine = &stripes[atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) %
@@ -140,7 +140,7 @@ static void for_each_herd(void (*fn)(herd_t *herd))
 /* Fully, here and of the list: other libraries' handlers run while these are held. */
 static void lock_spare(herd_t *herd)
 {
-	single_lock_fully(&herd->spare.lock);
+	pthread_mutex_lock(&herd->spare.lock);
 }
 
 static void unlock_spare(herd_t *herd)
@@ -174,7 +174,7 @@ static void before_fork(void)
 		pthread_cond_wait(&gate_changed, &gate_lock);
 	pthread_setcancelstate(state, NULL);
 	for (size_t i = 0; i < LOCKS; i++)
-		single_lock_fully(&locks[i].lock);
+		pthread_mutex_lock(&locks[i].lock);
 	for_each_herd(lock_spare);
 }
 
@@ -182,7 +182,7 @@ static void unlock_all(void)
 {
 	for_each_herd(unlock_spare);
 	for (size_t i = 0; i < LOCKS; i++)
-		single_unlock(&locks[i].lock);
+		pthread_mutex_unlock(&locks[i].lock);
 	for (size_t i = 0; i < STRIPES; i++)
 		atomic_fetch_and_explicit(&stripes[i].state, ~(size_t)FORKING,
 					  memory_order_release);
@@ -230,7 +230,7 @@ static void install_fork_handlers(void)
 	if (fork_installed)
 		return;
 	for (size_t i = 0; i < LOCKS; i++)
-		locks[i].lock = (struct single_mutex)SINGLE_MUTEX_INITIALIZER;
+		locks[i].lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 	region_install(); /* first: so its lock is taken last, for whoever is inside may need it */
 	/* Fails only where there is no memory: then a child must not use the herds it inherited. */
 	(void)pthread_atfork(before_fork, unlock_all, after_fork_in_child);
@@ -244,36 +244,36 @@ void registry_add(herd_t *herd)
 
 	pthread_once(&once, install_fork_handlers);
 	san_observe(&fork_installed);
-	single_lock(lock_of(herd->id));
+	pthread_mutex_lock(lock_of(herd->id));
 	herd->previous = NULL;
 	herd->next = *list;
 	if (*list != NULL)
 		(*list)->previous = herd;
 	*list = herd;
-	single_unlock(lock_of(herd->id));
+	pthread_mutex_unlock(lock_of(herd->id));
 }
 
 void registry_remove(herd_t *herd)
 {
-	single_lock(lock_of(herd->id));
+	pthread_mutex_lock(lock_of(herd->id));
 	if (herd->previous != NULL)
 		herd->previous->next = herd->next;
 	else
 		lists[herd->id % LISTS] = herd->next;
 	if (herd->next != NULL)
 		herd->next->previous = herd->previous;
-	single_unlock(lock_of(herd->id));
+	pthread_mutex_unlock(lock_of(herd->id));
 }
 
 bool registry_visit(uint64_t id, void (*fn)(herd_t *herd, void *ctx), void *ctx)
 {
-	single_lock(lock_of(id));
+	pthread_mutex_lock(lock_of(id));
 	herd_t *herd = lists[id % LISTS];
 
 	while (herd != NULL && herd->id != id)
 		herd = herd->next;
 	if (herd != NULL && fn != NULL)
 		fn(herd, ctx);
-	single_unlock(lock_of(id));
+	pthread_mutex_unlock(lock_of(id));
 	return herd != NULL;
 }

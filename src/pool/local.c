@@ -38,7 +38,7 @@ struct table {
 
 enum { FIRST_SIZE = 8 };
 
-static _Thread_local struct table mine __attribute__((tls_model("initial-exec")));
+static THREAD_LOCAL struct table mine;
 
 static pthread_key_t at_exit;
 static bool at_exit_works;

@@ -90,7 +90,7 @@ static const char *warm_member(struct member *m, size_t size)
 
 		os_touch(arena_ptr(a), end);
 		if (a->chunk->faulted < end)
-			chunk_set_faulted(a->chunk, end, arena_has_checksums(a));
+			chunk_set_faulted(a->chunk, end);
 	}
 	return NULL;
 }
@@ -211,12 +211,13 @@ void herd_set_limit(herd_t *herd, size_t limit)
 	spare_set_limit(&herd->spare, limit);
 	if (limit == 0)
 		return;
-	/* What a limit allows must not depend on what is ready in idle members. */
+	/* What a limit allows must not depend on chunks that hold nothing. */
 	pool_lock(herd);
 	for (struct member *m = pool_members(herd); m != NULL; m = m->older) {
 		if (!member_claim(m))
 			continue;
-		arena_give_ready(&m->arena);
+		arena_strip(&m->arena);
+		member_park(m);
 		(void)member_release(herd, m);
 	}
 	pool_unlock(herd);

@@ -82,7 +82,7 @@ struct herd_pool {
 	/* Written whenever a member gets a chunk. */
 	struct spare spare __attribute__((aligned(64))); /* chunks, and the budget */
 	struct stack_table table; /* of the stack's entries; grows under `lock` */
-	struct single_mutex lock; /* one cold operation at a time; see pool_lock() */
+	pthread_mutex_t lock;	  /* one cold operation at a time; see pool_lock() */
 };
 
 _Static_assert(sizeof(struct herd_pool) + HEAP_ALIGN <= 1024, "a small herd is cheap");
@@ -213,7 +213,7 @@ static inline void member_park(struct member *m)
 /* --- a thread's own member --- */
 
 /* Names this thread; never reused. 0: it never had a member of its own. */
-extern _Thread_local uint64_t my_thread_id __attribute__((tls_model("initial-exec")));
+extern THREAD_LOCAL uint64_t my_thread_id;
 
 /*
  * Whether a member that is out is this thread's own; else it is another's, or no one's. Relaxed:

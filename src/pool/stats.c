@@ -78,17 +78,18 @@ int member_each_chunk(const struct member *m,
 	 * Acquire, all three: pair with the releases in member_park(). Who sees a position sees the
 	 * list that it is in, or a later one; who sees a list sees what its chunks say.
 	 */
-	const char *pos = atomic_load_explicit(&m->snapshot.ptr, memory_order_acquire);
+	const char *position = atomic_load_explicit(&m->snapshot.ptr, memory_order_acquire);
 	const struct chunk *c = atomic_load_explicit(&m->snapshot.chunk, memory_order_acquire);
 	const struct chunk *own = atomic_load_explicit(&m->snapshot.large, memory_order_acquire);
 	int result = 0;
 
 	san_observe((void *)(uintptr_t)&m->state); /* all up to the put that showed it */
-	while (c != NULL && (pos < chunk_start(c) || pos > c->end))
+	while (c != NULL && (position < chunk_start(c) || position > c->end))
 		c = c->next;
 	for (; c != NULL && result == 0; c = c->next) {
-		result = fn(ctx, chunk_start(c), (size_t)(pos - chunk_start(c)), chunk_capacity(c));
-		pos = c->next != NULL ? c->next->ptr : NULL;
+		result = fn(ctx, chunk_start(c), (size_t)(position - chunk_start(c)),
+			    chunk_capacity(c));
+		position = c->next != NULL ? c->next->ptr : NULL;
 	}
 	for (; own != NULL && result == 0; own = own->next)
 		result = fn(ctx, chunk_start(own), chunk_used(own), chunk_capacity(own));

@@ -5,7 +5,6 @@
 
 #include <stdlib.h>
 
-#include "chunk/chunk.h"
 #include "base/num.h"
 #include "source/os.h"
 #include "source/region.h"
@@ -99,7 +98,7 @@ size_t source_unit(const herd_source_t *source)
 {
 	if (source_has_huge_pages(source))
 		return os_page_size();
-	return source->acquire == malloc_acquire ? CHUNK_ALIGN : CHUNK_UNIT;
+	return source->acquire == malloc_acquire ? SOURCE_ALIGN : SOURCE_UNIT;
 }
 
 bool source_has_huge_pages(const herd_source_t *source)

@@ -9,6 +9,10 @@
 
 #include <herd/source.h>
 
+/* What the library asks of a source: memory aligned to that, and sizes that are multiples of this. */
+#define SOURCE_ALIGN ((size_t)64)
+#define SOURCE_UNIT ((size_t)16)
+
 /* What a source rounds sizes up to, so that a budget counts what is really held. */
 size_t source_unit(const herd_source_t *source);
 

@@ -145,6 +145,91 @@ static void an_inner_mark_in_a_later_chunk_is_void_after_its_outer_one(void **st
 	}
 }
 
+/* The case that corrupts memory: the arena has grown past the inner mark, into what lies at it. */
+static void an_inner_mark_is_void_whatever_was_allocated_since(void **state)
+{
+	struct fixture *f = *state;
+
+	filled(f->bump, 40, 39);
+	for (size_t size = 1; size < 100000; size = size * 2 + 1) {
+		const bump_mark_t outer = bump_mark(f->bump);
+		filled(f->bump, 100, 40);
+		const bump_mark_t inner = bump_mark(f->bump);
+		filled(f->bump, 100, 41);
+		assert_int_equal(bump_rewind(f->bump, outer), 0);
+		char *const live = filled(f->bump, size, 42);
+		const bump_mark_t after = bump_mark(f->bump);
+		expect_void(f, inner);
+		assert_int_equal(bump_rewind(f->bump, after), 0);
+		expect_void(f, inner);
+		assert_true(test_verify(live, size, 42));
+		assert_int_equal(bump_rewind(f->bump, outer), 0);
+	}
+}
+
+static void an_inner_mark_at_the_same_position_is_void_too(void **state)
+{
+	struct fixture *f = *state;
+	const bump_mark_t outer = bump_mark(f->bump);
+	const bump_mark_t inner = bump_mark(f->bump);
+
+	assert_int_equal(bump_rewind(f->bump, outer), 0);
+	expect_void(f, inner);
+	assert_int_equal(bump_rewind(f->bump, outer), 0);
+	filled(f->bump, 1000, 43);
+	expect_void(f, inner);
+}
+
+/* Seven marks have been taken since it was: it is the eighth, counted from the innermost. */
+static void the_eight_innermost_marks_are_known(void **state)
+{
+	struct fixture *f = *state;
+	bump_mark_t inner[8];
+
+	for (size_t depth = 0; depth < 40; depth++) {
+		for (size_t i = 0; i < depth; i++) {
+			(void)bump_mark(f->bump);
+			filled(f->bump, 10, 44);
+		}
+		const bump_mark_t outer = bump_mark(f->bump);
+		for (size_t i = 0; i < 8; i++) {
+			filled(f->bump, 10, 45);
+			inner[i] = bump_mark(f->bump);
+		}
+		assert_int_equal(bump_rewind(f->bump, outer), 0);
+		for (size_t i = 0; i < 7; i++) {
+			filled(f->bump, 1000, 46);
+			const bump_mark_t later = bump_mark(f->bump);
+			for (size_t j = 0; j < 8; j++)
+				expect_void(f, inner[j]);
+			assert_int_equal(bump_rewind(f->bump, later), 0);
+		}
+		assert_int_equal(bump_rewind(f->bump, outer), 0);
+		assert_int_equal(bump_reset(f->bump), 0);
+	}
+}
+
+/* A loop that takes a mark in each round, and rewinds to some of them only. */
+static void marks_that_are_never_rewound_void_none(void **state)
+{
+	struct fixture *f = *state;
+	const bump_mark_t first = bump_mark(f->bump);
+	bump_mark_t marks[100];
+
+	for (size_t round = 0; round < 3; round++) {
+		for (size_t i = 0; i < 100; i++) {
+			marks[i] = bump_mark(f->bump);
+			filled(f->bump, 40, 47);
+		}
+		for (size_t i = 100; i-- > 0;) {
+			if (i % 7 == round)
+				assert_int_equal(bump_rewind(f->bump, marks[i]), 0);
+		}
+		assert_int_equal(bump_rewind(f->bump, first), 0);
+	}
+	assert_int_equal(test_misuse_count(), 0);
+}
+
 static void rewinding_in_the_right_order_is_no_misuse(void **state)
 {
 	struct fixture *f = *state;
@@ -610,6 +695,10 @@ int main(void)
 		MISUSE_TEST(rewinding_to_an_inner_mark_after_its_outer_one),
 		MISUSE_TEST(an_inner_mark_stays_void_while_the_arena_has_not_grown_past_it),
 		MISUSE_TEST(an_inner_mark_in_a_later_chunk_is_void_after_its_outer_one),
+		MISUSE_TEST(an_inner_mark_is_void_whatever_was_allocated_since),
+		MISUSE_TEST(an_inner_mark_at_the_same_position_is_void_too),
+		MISUSE_TEST(the_eight_innermost_marks_are_known),
+		MISUSE_TEST(marks_that_are_never_rewound_void_none),
 		MISUSE_TEST(rewinding_in_the_right_order_is_no_misuse),
 		MISUSE_TEST(shrinking_below_a_mark_is_no_misuse),
 		MISUSE_TEST(shrinking_below_an_inner_mark_is_no_misuse),

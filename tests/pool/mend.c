@@ -123,36 +123,11 @@ static int has_all_of_it(struct pool *pool, bump_t *bump)
 	return herd_destroy(pool->herd) == 0 && pool->source.held == 0 ? 0 : 4;
 }
 
-/* A chunk that rewinding kept; and one on its way from there to the list, seen in both places. */
-static void what_an_arena_has_ready_is_counted_once(void **state)
-{
-	(void)state;
-	struct pool pool;
-
-	pool_start(&pool);
-	bump_t *const bump = pool_get(pool.herd);
-	struct arena *const a = arena_of(bump);
-	const bump_mark_t beginning = bump_mark(bump);
-
-	pool_alloc(bump, 1000, 1);
-	assert_int_equal(bump_rewind(bump, beginning), 0);
-	assert_non_null(a->ready);
-	in_a_child(has_all_of_it, &pool, bump);
-	pool_alloc(bump, 1000, 1);
-	assert_null(a->ready);
-	a->ready = a->chunk;
-	in_a_child(has_all_of_it, &pool, bump);
-	a->ready = NULL;
-	herd_put(pool.herd, bump);
-	pool_end(&pool);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_member_that_was_out_is_found_by_any_thread_once_it_is_put),
 		cmocka_unit_test(an_arena_in_the_middle_of_a_step_is_made_whole),
-		cmocka_unit_test(what_an_arena_has_ready_is_counted_once),
 	};
 
 	return cmocka_run_group_tests_name("a fork in the middle", tests, NULL, NULL);

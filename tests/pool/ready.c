@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a member keeps when it is rewound to its beginning: a small chunk, ready for the next
- * allocation, so that a scope in a member that holds nothing else takes no lock. Nobody else sees a
- * difference: it is spare for a limit, a trim, a reset, and for herds that are joined.
+ * What a member keeps when it is rewound to its beginning: a small chunk, empty, as its current one, so
+ * that a scope in a member that holds nothing else takes no lock. Not under a limit; and while the member
+ * is idle, a limit that is set, a trim, a reset and herds that are joined have it back.
  */
 
 #include "pool.h"
@@ -147,7 +147,7 @@ static void after_it_chunks_double_from_its_size_on(void **state)
 	pool_end(&pool);
 }
 
-static void what_it_does_not_serve_makes_it_spare(void **state)
+static void what_it_does_not_serve_leaves_it_as_it_is(void **state)
 {
 	(void)state;
 	struct pool pool;
@@ -156,9 +156,13 @@ static void what_it_does_not_serve_makes_it_spare(void **state)
 	bump_t *const bump = pool_get(pool.herd);
 
 	in_a_scope(bump, 1000);
-	assert_int_equal(pool_stats(pool.herd).spare, 0);
+	const size_t room = bump_capacity(bump);
+
 	pool_alloc(bump, MIB, 4);
-	assert_int_equal(pool_stats(pool.herd).spare, PAGE);
+	assert_int_equal(pool_stats(pool.herd).spare, 0);
+	assert_int_equal(bump_capacity(bump), room);
+	pool_alloc(bump, 1000, 5);
+	assert_int_equal(pool.source.acquires, 2);
 	herd_put(pool.herd, bump);
 	pool_agrees(&pool);
 	pool_end(&pool);
@@ -192,17 +196,18 @@ static void under_a_limit_set_later_too(void **state)
 	pool_start(&pool);
 	bump_t *const bump = pool_get(pool.herd);
 	bump_t *const other = pool_get(pool.herd);
+	const bump_mark_t beginning = bump_mark(bump);
 
 	in_a_scope(bump, 1000);
 	herd_set_limit(pool.herd, PAGE);
-	in_a_scope(bump, 1000);
+	assert_int_equal(bump_rewind(bump, beginning), 0);
 	pool_alloc(other, PAGE - 2 * HEADER, 5);
 	herd_put(pool.herd, bump);
 	herd_put(pool.herd, other);
 	pool_end(&pool);
 }
 
-static void what_idle_members_have_ready_goes_when_it_is_set(void **state)
+static void what_idle_members_keep_goes_when_it_is_set(void **state)
 {
 	(void)state;
 	struct pool pool;
@@ -358,10 +363,10 @@ int main(void)
 		cmocka_unit_test(at_most_64_kib_are_kept_from_others),
 		cmocka_unit_test(a_large_chunk_is_not_kept),
 		cmocka_unit_test(after_it_chunks_double_from_its_size_on),
-		cmocka_unit_test(what_it_does_not_serve_makes_it_spare),
+		cmocka_unit_test(what_it_does_not_serve_leaves_it_as_it_is),
 		cmocka_unit_test(under_a_limit_of_the_herd_it_goes_to_who_needs_it),
 		cmocka_unit_test(under_a_limit_set_later_too),
-		cmocka_unit_test(what_idle_members_have_ready_goes_when_it_is_set),
+		cmocka_unit_test(what_idle_members_keep_goes_when_it_is_set),
 		cmocka_unit_test(all_of_a_members_limit_can_be_used_after_it),
 		cmocka_unit_test(a_trim_gives_it_back),
 		cmocka_unit_test(a_reset_makes_it_common_property),

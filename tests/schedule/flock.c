@@ -29,8 +29,8 @@ static uint64_t word_of_member(size_t flock, uintptr_t address)
 	for (struct member *m = pool_members(flocks[flock].herd); m != NULL; m = m->older, count++) {
 		const size_t at = address - (uintptr_t)m;
 		const bool shared = at >= offsetof(struct member, link) ||
-				    (flocks_with_views && at >= offsetof(struct member, view) &&
-				     at < offsetof(struct member, view) + sizeof(struct view));
+				    (flocks_with_views && at >= offsetof(struct member, snapshot) &&
+				     at < offsetof(struct member, snapshot) + sizeof(struct snapshot));
 
 		if (at < sizeof *m && shared) {
 			found = count + 1;

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Writing ahead of the newest allocation: reserve and commit.
+ */
+
+#include "arena/arena.h"
+
+#include <errno.h>
+
+#include "base/check.h"
+#include "base/misuse.h"
+#include "base/san.h"
+
+/*
+ * The most room of a reservation, if no more is asked for, where all that is not committed has to be
+ * cleared.
+ */
+#define ZEROED_ROOM ((size_t)4096)
+
+/* Where an allocation at `align` would start in the current chunk, and the bytes it could have. */
+static char *tail_at(const struct arena *a, size_t align, size_t *room)
+{
+	char *const position = arena_ptr(a);
+	const size_t left = (size_t)(a->end - position);
+	const size_t pad = num_pad(position, align);
+
+	*room = num_sub(left, num_add(pad, a->red_zone));
+	return *room != 0 ? position + pad : position;
+}
+
+/*
+ * The room of a reservation at `start`, of the `left` bytes that there are, where all that is not
+ * committed has to be cleared: what is asked for. What a former one had there has to be cleared with it.
+ */
+static size_t zeroed_room(const struct arena *a, const char *start, size_t left, size_t size)
+{
+	const bool again = (a->flags & CLOSED_RESERVED) != 0;
+	const size_t former = again ? num_sub((size_t)a->reservation.end, (size_t)start) : 0;
+
+	return num_max(num_min(left, num_max(size, ZEROED_ROOM)), former);
+}
+
+void *bump_reserve(bump_t *bump, size_t size, size_t align, size_t *room)
+{
+	struct arena *a = arena_of(bump);
+	size_t left;
+
+	if (!arena_usable(a, "bump_reserve"))
+		return NULL;
+	if (!num_is_power_of_2(align)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	size = num_max(size, 1);
+	align = num_max(align, a->min_align);
+
+	char *start = tail_at(a, align, &left);
+
+	if (left < size) {
+		const char *problem = arena_make_room(a, size, align);
+
+		if (problem != NULL) {
+			arena_failed(a, problem, size, "bump_reserve");
+			return NULL;
+		}
+		start = tail_at(a, align, &left);
+	}
+	CHECK(left >= size);
+	if (arena_zeroes(a))
+		left = zeroed_room(a, start, left, size);
+	if (arena_is_instrumented(a))
+		san_fresh(start, left);
+	if (room != NULL) {
+		*room = left;
+		san_defined(room, sizeof *room);
+	}
+	a->reservation =
+		(struct reservation){.start = start, .made_at = arena_ptr(a), .seq = a->seq};
+	if (arena_free_is_clean(a)) { /* no allocation passes it unseen */
+		a->reservation.end = start + left;
+		arena_close(a, CLOSED_RESERVED);
+	}
+	return start;
+}
+
+void bump_commit(bump_t *bump, void *start, size_t used)
+{
+	struct arena *a = arena_of(bump);
+	char *const from = (char *)start;
+
+	if (!arena_usable(a, "bump_commit"))
+		return;
+	const bool closed = (a->flags & CLOSED_RESERVED) != 0;
+	const bool moved = !closed && a->reservation.made_at != arena_ptr(a);
+
+	if (from == NULL || from != a->reservation.start || moved || a->reservation.seq != a->seq) {
+		misuse("bump_commit", "this is not the arena's present reservation");
+		return;
+	}
+
+	const char *const end = closed ? a->reservation.end : a->end;
+	const size_t left = num_sub((size_t)end, (size_t)from);
+
+	if (used > left) {
+		misuse("bump_commit", "more bytes are committed than there was room for");
+		return;
+	}
+	arena_end_reservation(a, from + used);
+	a->reservation.start = NULL;
+	if (used != 0)
+		arena_set_ptr(a, from + arena_footprint(a, used));
+}
