@@ -43,7 +43,7 @@ MEMBERS = {
     "chunk": {"next", "end", "ptr", "size", "serial"},
     "herd_pool": {"newest", "spare", "id", "next"},
     "member": {"arena", "snapshot", "older", "state", "local"},
-    "spare": {"reserved", "peak", "bytes", "limit", "unsorted", "sorted"},
+    "spare": {"reserved", "peak", "bytes", "limit", "lists"},
 }
 
 
@@ -232,7 +232,7 @@ class Member(Arena):
         super().__init__(address)
 
     def checkouts(self):
-        return number(self.value["era"]) - number(self.value["resets"])
+        return number(self.value["epoch"]) - number(self.value["resets"])
 
     def describe(self, threads):
         used, capacity, reserved, _, chunks = self.figures()
@@ -272,9 +272,8 @@ class Herd:
                 ("used", used), ("limit", limit if limit != size_max() else 0)]
 
     def spare_chunks(self):
-        lists = [self.spare["unsorted"]]
-        first, last = self.spare["sorted"].type.range()
-        lists += [self.spare["sorted"][i] for i in range(first, last + 1)]
+        first, last = self.spare["lists"].type.range()
+        lists = [self.spare["lists"][i] for i in range(first, last + 1)]
         for head in lists:
             for address in chunk_list(number(head), "spare chunks"):
                 yield Chunk(address, kind="spare")
@@ -323,7 +322,7 @@ class Threads:
         ticket = number(variable("my_thread_id", "herd_get", gdb.TYPE_CODE_INT))
         if ticket != 0:
             self.tickets[ticket] = thread
-        recent = variable("recent", "herd_get", gdb.TYPE_CODE_ARRAY)
+        recent = variable("recent_herds", "herd_get", gdb.TYPE_CODE_ARRAY)
         entry = recent[herd.id % (recent.type.range()[1] + 1)]
         if number(entry["herd"]) == herd.id:
             self.last.setdefault(number(entry["member"]), []).append(thread)

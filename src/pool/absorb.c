@@ -59,7 +59,7 @@ static struct member *receiver_of(herd_t *herd, struct member **at)
 		if (is_empty(&m->arena))
 			return m;
 		member_park(m);
-		(void)member_release(herd, m);
+		(void)member_release(&herd->stack, m);
 	}
 
 	return member_make(herd, 0, &problem);
@@ -73,7 +73,7 @@ static void release_receivers(herd_t *herd, struct member *list)
 		list = m->cold_next;
 		if (m->listed) {
 			member_park(m);
-			(void)member_release(herd, m);
+			(void)member_release(&herd->stack, m);
 		} else {
 			member_unmake(herd, m);
 		}
@@ -142,19 +142,17 @@ static void receive(herd_t *into, struct member *receiver, struct arena *from)
 	member_park(receiver);
 	if (!receiver->listed)
 		member_list(into, receiver);
-	(void)member_release(into, receiver);
+	(void)member_release(&into->stack, receiver);
 }
 
 static int absorb(herd_t *into, herd_t *from, size_t *bytes)
 {
 	struct member *receivers;
 
-	if (!pool_claim_all(from))
-		return EBUSY;
-	if (!pool_is_valid(from)) {
-		pool_release_all(from);
-		return EINVAL;
-	}
+	const int error = pool_claim_all(from);
+
+	if (error != 0)
+		return error;
 	strip_all(from);
 	*bytes = bytes_held(from);
 	if (some_exceeds_limit(into, from) || !find_receivers(into, from, &receivers))

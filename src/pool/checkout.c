@@ -8,7 +8,7 @@
  * thread that ends strands nothing.
  */
 
-#include "pool/pool.h"
+#include "pool/recent.h"
 
 #include <errno.h>
 
@@ -18,137 +18,6 @@
 /* The out-of-line definitions of what the header inlines. */
 extern inline void herd_scope_leave_(herd_scope_t *scope);
 extern inline herd_scope_t herd_scope_enter_(herd_t *herd);
-
-/* --- what a thread remembers --- */
-
-/*
- * Hints, of each of a few herds, which keep nobody else from a member:
- *
- * - The member that this thread got or put last; behind it, linked through the members themselves,
- *   those before. The newest are tried first: most likely they are idle, and near.
- * - The members that it had to take from the stack, or to make, in a queue; the oldest are tried.
- *   A thread that only gets, and hands on what it got, finds here what others put back since.
- *
- * Any thread that gets or puts a member may link it into a list of its own; then the other's list
- * goes on there. That is enough: both links lead to members of the same herd only, which live as
- * long as the herd does (INV-STABLE), and only the state word says who has one.
- *
- * Release, where a link is written, and acquire, where it is read, pair with each other: a thread
- * that comes to a member on this way only must find its state word made.
- *
- * Keyed by the herd's id, which is never reused: a herd that was destroyed can't be mistaken for
- * one made since.
- */
-enum {
-	RECENT = 4,    /* herds */
-	TRIES = 2,     /* the newest so many members are tried, and of the queue the oldest */
-	PATIENCE = 32, /* after so many misses in a row these are forgotten: count_miss() */
-};
-
-struct recent {
-	uint64_t herd;
-	struct member *member;		/* the last one, not NULL */
-	struct member *oldest, *newest; /* the queue; newest counts only where oldest is not NULL */
-};
-
-/* 0: every checkout goes through the stack. bench/checkout measures what claiming gains. */
-#ifndef HERD_CLAIM
-#define HERD_CLAIM 1
-#endif
-
-THREAD_LOCAL uint64_t my_thread_id;
-static THREAD_LOCAL struct recent recent[RECENT];
-/* Of each queue, in a row: beside it, for the fast path indexes the other. */
-static THREAD_LOCAL unsigned misses[RECENT];
-
-static size_t index_of(const herd_t *herd)
-{
-	return (size_t)(herd->id % RECENT);
-}
-
-static struct recent *recent_of(const herd_t *herd)
-{
-	return &recent[index_of(herd)];
-}
-
-/* Have the next checkout try `m` first, which is ours. */
-static void remember(const herd_t *herd, struct member *m)
-{
-	struct recent *r = recent_of(herd);
-
-	if (r->herd != herd->id) {
-		*r = (struct recent){.herd = herd->id, .member = m};
-		misses[index_of(herd)] = 0;
-	}
-	if (r->member == m)
-		return;
-	atomic_store_explicit(&m->before, r->member, memory_order_release);
-	r->member = m;
-}
-
-/* Append a member; if it is in the queue already, what is behind it is forgotten. */
-static void enqueue(struct recent *r, struct member *m)
-{
-	atomic_store_explicit(&m->after, NULL, memory_order_relaxed);
-	if (r->oldest == NULL)
-		r->oldest = m;
-	else if (r->newest != m)
-		atomic_store_explicit(&r->newest->after, m, memory_order_release);
-	r->newest = m;
-}
-
-/* Claim one of the oldest of the queue, and append it; those before it are forgotten. */
-static struct member *claim_oldest(const herd_t *herd)
-{
-	struct recent *r = recent_of(herd);
-	struct member *m = r->oldest;
-
-	for (unsigned i = 0; i < TRIES && m != NULL; i++) {
-		struct member *after = atomic_load_explicit(&m->after, memory_order_acquire);
-
-		if (member_claim(m)) {
-			r->oldest = after;
-			misses[index_of(herd)] = 0;
-			enqueue(r, m);
-			return m;
-		}
-		m = after;
-	}
-	return NULL;
-}
-
-/*
- * A member was idle, and none that this thread tried was. What is out is most likely back soon, the
- * oldest first; but members that stay out for long must not keep this thread from those behind them.
- */
-static void count_miss(const herd_t *herd)
-{
-	struct recent *r = recent_of(herd);
-
-	if (r->herd != herd->id || ++misses[index_of(herd)] < PATIENCE)
-		return;
-	misses[index_of(herd)] = 0;
-	for (unsigned i = 0; i < TRIES && r->oldest != NULL; i++)
-		r->oldest = atomic_load_explicit(&r->oldest->after, memory_order_acquire);
-}
-
-/* Claim a member that this thread remembers; NULL: none was found idle. */
-static struct member *claim_recent(const herd_t *herd)
-{
-	struct recent *r = recent_of(herd);
-
-	if (!HERD_CLAIM || r->herd != herd->id)
-		return NULL;
-
-	struct member *m = r->member;
-
-	for (unsigned i = 0; i < TRIES && m != NULL; i++) {
-		if (member_claim(m))
-			return r->member = m;
-		m = atomic_load_explicit(&m->before, memory_order_acquire);
-	}
-	return claim_oldest(herd);
-}
 
 /* Open a member that is ours. Inlined: compilers take a probe for more code than it is. */
 static inline __attribute__((always_inline)) bump_t *check_out(const herd_t *herd, struct member *m)
@@ -161,22 +30,15 @@ static inline __attribute__((always_inline)) bump_t *check_out(const herd_t *her
 
 /* --- get --- */
 
-/* Remember a member that no hint led to. */
-static struct member *found(const herd_t *herd, struct member *m)
-{
-	remember(herd, m);
-	enqueue(recent_of(herd), m);
-	return m;
-}
-
 static struct member *pop(herd_t *herd)
 {
-	struct member *m = member_pop(herd);
+	struct member *m = member_pop(&herd->stack);
 
 	if (m == NULL)
 		return NULL;
-	count_miss(herd);
-	return found(herd, m);
+	recent_miss(herd);
+	recent_found(herd, m);
+	return m;
 }
 
 /*
@@ -205,7 +67,8 @@ static __attribute__((noinline)) struct member *pop_or_make(herd_t *herd, const 
 		pool_failed(herd, problem, num_max(herd->bump.first_chunk, sizeof *m), function);
 		return NULL;
 	}
-	return found(herd, m);
+	recent_found(herd, m);
+	return m;
 }
 
 /* Whatever the fast path does not do. */
@@ -214,7 +77,7 @@ static __attribute__((noinline)) bump_t *get_slow(herd_t *herd, bool make, const
 	if (!pool_callable(herd, function))
 		return NULL;
 
-	struct member *m = claim_recent(herd);
+	struct member *m = recent_claim(herd);
 
 	if (m == NULL)
 		m = make ? pop_or_make(herd, function) : pop(herd);
@@ -283,10 +146,10 @@ static struct member *returned(const herd_t *herd, bump_t *bump, const char *fun
 
 static void park_and_release(herd_t *herd, struct member *m, const char *function)
 {
-	remember(herd, m);
+	recent_note(herd, m);
 	member_disown(m);
 	member_park(m);
-	if (!member_release(herd, m)) /* two threads put it at the same time */
+	if (!member_release(&herd->stack, m)) /* two threads put it at the same time */
 		put_back_already(function);
 }
 

@@ -13,19 +13,9 @@
 #include "base/misuse.h"
 #include "base/probe.h"
 #include "base/san.h"
+#include "pool/fork.h"
+#include "pool/registry.h"
 #include "source/source.h"
-
-bool pool_callable(const herd_t *herd, const char *function)
-{
-	const struct callback *c = arena_callbacks;
-
-	while (c != NULL && c->owner != herd)
-		c = c->outer;
-	if (HERD_LIKELY(c == NULL))
-		return true;
-	misuse(function, "called from a deferred function, or a walk, of this herd");
-	return false;
-}
 
 void pool_failed(const herd_t *herd, const char *problem, size_t size, const char *function)
 {
@@ -88,107 +78,6 @@ void member_list(herd_t *herd, struct member *m)
 	PROBE2(member, herd, &m->arena.head);
 }
 
-/* --- all at once --- */
-
-void pool_lock_briefly(herd_t *herd)
-{
-	gate_enter();
-	pthread_mutex_lock(&herd->lock);
-}
-
-void pool_lock(herd_t *herd)
-{
-	gate_enter();
-	gate_cancel_disable();
-	pthread_mutex_lock(&herd->lock);
-}
-
-void pool_unlock(herd_t *herd)
-{
-	pthread_mutex_unlock(&herd->lock);
-	gate_leave();
-}
-
-/* Let go of the members from the newest to, and without, `end`. */
-static void release_until(herd_t *herd, const struct member *end)
-{
-	for (struct member *m = pool_members(herd); m != end; m = m->older)
-		(void)member_release(herd, m);
-}
-
-bool pool_claim_all(herd_t *herd)
-{
-	for (struct member *m = pool_members(herd); m != NULL; m = m->older) {
-		if (!member_claim(m)) {
-			release_until(herd, m);
-			return false;
-		}
-	}
-	return true;
-}
-
-void pool_release_all(herd_t *herd)
-{
-	release_until(herd, NULL);
-}
-
-int pool_seize(herd_t *herd, const char *function)
-{
-	if (!pool_callable(herd, function))
-		return EINVAL;
-	pool_lock(herd);
-	if (pool_claim_all(herd))
-		return 0;
-	pool_unlock(herd);
-	return EBUSY;
-}
-
-void pool_let_go(herd_t *herd)
-{
-	pool_release_all(herd);
-	pool_unlock(herd);
-}
-
-bool pool_is_valid(const herd_t *herd)
-{
-	if ((herd->bump.harden & BUMP_HARDEN_CHECK) == 0)
-		return true;
-	for (const struct member *m = pool_members(herd); m != NULL; m = m->older) {
-		if (!arena_is_valid(&m->arena, 0, 0))
-			return false;
-	}
-	return true;
-}
-
-bool pool_run_defers(herd_t *herd, bool spare_too)
-{
-	bool ran = false;
-
-	if (!pool_is_valid(herd) || (spare_too && !spare_is_valid(&herd->spare)))
-		return false;
-	for (struct member *m = pool_members(herd); m != NULL; m = m->older) {
-		ran = ran || m->arena.defers != NULL;
-		arena_run_defers(&m->arena, 0);
-	}
-	return !ran || (pool_is_valid(herd) && (!spare_too || spare_is_valid(&herd->spare)));
-}
-
-void pool_check(herd_t *herd)
-{
-	size_t held = 0;
-
-	spare_check(&herd->spare);
-	for (struct member *m = pool_members(herd); m != NULL; m = m->older) {
-		CHECK(!member_is_free(m) && (m->arena.flags & CLOSED_PARKED) != 0);
-		arena_check(&m->arena);
-		held += m->arena.held;
-	}
-	const struct spare_stats figures = spare_stats(&herd->spare);
-
-	CHECK(held + figures.bytes ==
-	      figures.reserved); /* nobody is out, so nobody asks the source */
-}
-
 /* --- life --- */
 
 static bool config_ok(const herd_config_t *config)
@@ -231,6 +120,7 @@ herd_t *herd_new(const herd_config_t *config)
 	san_atomic(&herd->newest, sizeof herd->newest);
 	spare_init(&herd->spare, &config->bump, config->limit, true);
 	herd->bump.source = NULL; /* it was copied, and may be gone when we return */
+	fork_prepare();
 	registry_add(herd);
 	PROBE1(new, herd);
 	return herd;
@@ -254,17 +144,18 @@ int herd_destroy(herd_t *herd)
 		return EINVAL;
 	/* Under the lock: a get that finds all members claimed must not make another. */
 	pool_lock_briefly(herd);
-	const bool all = pool_claim_all(herd);
+	const int error = pool_claim_all(herd);
 
 	pthread_mutex_unlock(&herd->lock); /* from here on there is no other call */
-	if (!all) {
+	if (error == EBUSY) {
 		gate_leave();
 		return EBUSY;
 	}
-	if (!is_quiet(herd))
+	if (error == 0 && !is_quiet(herd))
 		gate_cancel_disable();
-	if (!pool_run_defers(herd, true)) {
-		pool_release_all(herd);
+	if (error != 0 || !pool_run_defers(herd, true)) {
+		if (error == 0)
+			pool_release_all(herd);
 		gate_leave();
 		misuse("herd_destroy", HEADER_BROKEN);
 		return EINVAL;

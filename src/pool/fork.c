@@ -12,7 +12,9 @@
  * INV-GATE: while FORKING is set and nobody is inside, no herd's lock is held.
  */
 
-#include "pool/pool.h"
+#include "pool/fork.h"
+
+#include "pool/registry.h"
 #include "source/region.h"
 #include "base/san.h"
 #include "base/thread.h"
@@ -33,21 +35,6 @@ static struct stripe stripes[STRIPES];
 /* Of FORKING, which is set and cleared under it. */
 static pthread_mutex_t gate_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t gate_changed = PTHREAD_COND_INITIALIZER;
-
-/* All herds, by their id; locks for each LOCKS-th list. */
-enum { LISTS = 64, LOCKS = 8 };
-
-struct list_lock {
-	pthread_mutex_t lock __attribute__((aligned(64)));
-};
-
-static struct list_lock locks[LOCKS];
-static herd_t *lists[LISTS];
-
-static pthread_mutex_t *lock_of(uint64_t id)
-{
-	return &locks[id % LOCKS].lock;
-}
 
 /* How often this thread is inside: it may reset a herd in a deferred function of another. */
 static THREAD_LOCAL size_t depth;
@@ -129,14 +116,6 @@ void gate_cancel_disable(void)
 	shielded = true;
 }
 
-static void for_each_herd(void (*fn)(herd_t *herd))
-{
-	for (size_t i = 0; i < LISTS; i++) {
-		for (herd_t *h = lists[i]; h != NULL; h = h->next)
-			fn(h);
-	}
-}
-
 /* Fully, here and of the list: other libraries' handlers run while these are held. */
 static void lock_spare(herd_t *herd)
 {
@@ -173,16 +152,14 @@ static void before_fork(void)
 	while (close_gate() && depth == 0)
 		pthread_cond_wait(&gate_changed, &gate_lock);
 	pthread_setcancelstate(state, NULL);
-	for (size_t i = 0; i < LOCKS; i++)
-		pthread_mutex_lock(&locks[i].lock);
-	for_each_herd(lock_spare);
+	registry_lock();
+	registry_each(lock_spare);
 }
 
 static void unlock_all(void)
 {
-	for_each_herd(unlock_spare);
-	for (size_t i = 0; i < LOCKS; i++)
-		pthread_mutex_unlock(&locks[i].lock);
+	registry_each(unlock_spare);
+	registry_unlock();
 	for (size_t i = 0; i < STRIPES; i++)
 		atomic_fetch_and_explicit(&stripes[i].state, ~(size_t)FORKING,
 					  memory_order_release);
@@ -221,7 +198,7 @@ static void after_fork_in_child(void)
 	if (depth != 0)
 		atomic_store_explicit(&my_stripe()->state, INSIDE, memory_order_relaxed);
 	pthread_cond_init(&gate_changed, NULL);
-	for_each_herd(repair);
+	registry_each(repair);
 	unlock_all();
 }
 
@@ -229,51 +206,16 @@ static void install_fork_handlers(void)
 {
 	if (fork_installed)
 		return;
-	for (size_t i = 0; i < LOCKS; i++)
-		locks[i].lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 	region_install(); /* first: so its lock is taken last, for whoever is inside may need it */
 	/* Fails only where there is no memory: then a child must not use the herds it inherited. */
 	(void)pthread_atfork(before_fork, unlock_all, after_fork_in_child);
 	san_publish(&fork_installed);
 }
 
-void registry_add(herd_t *herd)
+void fork_prepare(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	herd_t **list = &lists[herd->id % LISTS];
 
 	pthread_once(&once, install_fork_handlers);
 	san_observe(&fork_installed);
-	pthread_mutex_lock(lock_of(herd->id));
-	herd->previous = NULL;
-	herd->next = *list;
-	if (*list != NULL)
-		(*list)->previous = herd;
-	*list = herd;
-	pthread_mutex_unlock(lock_of(herd->id));
-}
-
-void registry_remove(herd_t *herd)
-{
-	pthread_mutex_lock(lock_of(herd->id));
-	if (herd->previous != NULL)
-		herd->previous->next = herd->next;
-	else
-		lists[herd->id % LISTS] = herd->next;
-	if (herd->next != NULL)
-		herd->next->previous = herd->previous;
-	pthread_mutex_unlock(lock_of(herd->id));
-}
-
-bool registry_visit(uint64_t id, void (*fn)(herd_t *herd, void *ctx), void *ctx)
-{
-	pthread_mutex_lock(lock_of(id));
-	herd_t *herd = lists[id % LISTS];
-
-	while (herd != NULL && herd->id != id)
-		herd = herd->next;
-	if (herd != NULL && fn != NULL)
-		fn(herd, ctx);
-	pthread_mutex_unlock(lock_of(id));
-	return herd != NULL;
 }

@@ -8,10 +8,11 @@
  * nothing of it.
  *
  * When a thread ends it puts its members back. It finds out which of the herds are alive from the
- * list in fork.c, under whose lock no herd is destroyed.
+ * registry, under whose lock no herd is destroyed.
  */
 
 #include "pool/pool.h"
+#include "pool/registry.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -38,6 +39,7 @@ struct table {
 
 enum { FIRST_SIZE = 8 };
 
+THREAD_LOCAL uint64_t my_thread_id;
 static THREAD_LOCAL struct table mine;
 
 static pthread_key_t at_exit;
@@ -91,7 +93,7 @@ static void put_back(herd_t *herd, void *ctx)
 	member_disown(m);
 	PROBE2(put, herd, &m->arena.head);
 	member_park(m);
-	(void)member_release(herd, m);
+	(void)member_release(&herd->stack, m);
 }
 
 /*

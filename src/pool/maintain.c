@@ -11,6 +11,7 @@
 #include "base/misuse.h"
 #include "source/os.h"
 #include "base/probe.h"
+#include "pool/registry.h"
 
 int herd_reset(herd_t *herd)
 {
@@ -50,7 +51,7 @@ size_t herd_trim(herd_t *herd, size_t keep)
 		if (valid)
 			arena_strip(&m->arena);
 		member_park(m);
-		(void)member_release(herd, m);
+		(void)member_release(&herd->stack, m);
 	}
 	const size_t given = valid ? spare_trim(&herd->spare, keep) : 0;
 
@@ -116,7 +117,7 @@ static struct member *claim_next(herd_t *herd, struct member **at, bool *others,
 			continue;
 		if (*others || has_room(&m->arena, size))
 			return m;
-		(void)member_release(herd, m);
+		(void)member_release(&herd->stack, m);
 	}
 }
 
@@ -136,7 +137,7 @@ static void release_list(herd_t *herd, struct member *list)
 		struct member *m = list;
 
 		list = m->cold_next;
-		(void)member_release(herd, m);
+		(void)member_release(&herd->stack, m);
 	}
 }
 
@@ -188,7 +189,7 @@ static void recall_all(herd_t *herd, void *ctx)
 		arena_open(&m->arena, CLOSED_DEFERS);
 		member_park(m);
 		PROBE2(put, herd, &m->arena.head);
-		*recalled += member_release(herd, m);
+		*recalled += member_release(&herd->stack, m);
 	}
 }
 
@@ -218,7 +219,7 @@ void herd_set_limit(herd_t *herd, size_t limit)
 			continue;
 		arena_strip(&m->arena);
 		member_park(m);
-		(void)member_release(herd, m);
+		(void)member_release(&herd->stack, m);
 	}
 	pool_unlock(herd);
 }

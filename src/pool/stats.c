@@ -51,11 +51,6 @@ int herd_each_chunk(herd_t *herd,
 
 	if (result != 0)
 		return result;
-	if (!pool_is_valid(herd)) {
-		pool_let_go(herd);
-		misuse("herd_each_chunk", HEADER_BROKEN);
-		return EINVAL;
-	}
 	arena_callbacks = &here;
 	for (struct member *m = pool_members(herd); m != NULL && result == 0; m = m->older)
 		result = arena_each_chunk(&m->arena, fn, ctx);

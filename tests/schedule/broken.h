@@ -82,14 +82,14 @@ static inline unsigned broken_set_free(struct member *m)
 	}
 }
 
-static inline bool broken_release(struct herd_pool *herd, struct member *m)
+static inline bool broken_release(struct stack *stack, struct member *m)
 {
 	if (schedule_fault != RELAXED)
 		san_publish(&m->state);
 	const unsigned former = broken_set_free(m);
 
 	if (former == OFF_BUSY)
-		stack_push(&herd->stack, &m->link);
+		stack_push(stack, &m->link);
 	return former != ON_FREE;
 }
 
@@ -108,12 +108,12 @@ static inline bool broken_claim(struct member *m)
 	return schedule_fault == BLIND_CLAIM ? broken_set_busy(m) : member_claim(m);
 }
 
-static inline struct member *broken_pop(struct herd_pool *herd)
+static inline struct member *broken_pop(struct stack *stack)
 {
 	if (schedule_fault != BLIND_POP)
-		return member_pop(herd);
+		return member_pop(stack);
 
-	struct stack_link *link = stack_pop(&herd->stack);
+	struct stack_link *link = stack_pop(stack);
 	struct member *m = link != NULL ? member_of_link(link) : NULL;
 
 	if (m != NULL)
@@ -128,7 +128,7 @@ static inline int broken_seize(herd_t *herd, const char *function)
 		pool_lock(herd);
 		return 0;
 	case NO_LOCK:
-		return pool_claim_all(herd) ? 0 : EBUSY;
+		return pool_claim_all(herd);
 	default:
 		return pool_seize(herd, function);
 	}
