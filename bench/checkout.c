@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a get and put pair costs, in processor time and on the clock, for 1 to 64 threads: the herd,
- * and builds of it without this or that, against a mutex and a vector of the same arenas; where
- * each thread puts what it got, where it puts what another one got, and where some only get and
- * others only put.
+ * The cost of a pair of get and put with 1 to 64 threads, in processor time and on the clock: the
+ * herd and builds of it without some of its parts, beside a mutex and a vector of the same arenas.
+ * Each thread puts what it got, or what another thread got, or some threads only get and others
+ * only put.
  *
  *	checkout [--quick] [FILE]
  *
- * Every sample is a run of pairs.c, which says what is done. --quick takes fewer and shorter
+ * Every sample is a run of pairs.c, which describes the variants. --quick takes fewer and shorter
  * samples. FILE gets every sample as tab-separated values.
  */
 #define _GNU_SOURCE 1
@@ -119,7 +119,7 @@ struct checkout {
 	size_t local;			    /* ... of herd_local() */
 };
 
-/* The fastest of many trials: in the others something else had the processor. */
+/* Returns the fastest of many trials: in the others something else had the processor. */
 static double rounds_of_a_nanosecond(void)
 {
 	const unsigned long rounds = 20000;
@@ -244,7 +244,7 @@ static void print_table(const struct checkout *c, int section, int figure)
 			print_line(c, section, count, figure);
 }
 
-/* All in one, in Markdown. */
+/* Prints one table of all variants in Markdown. */
 static void print_summary(const struct checkout *c)
 {
 	static const int shown[] = {OWN, HANDED, BATCH, DEEP, ONE_WAY};
