@@ -69,7 +69,7 @@ def bar_colour(peer: str) -> int:
 
 
 def bars_script(results: Results, workload: str, threads: int) -> str:
-    """A horizontal bar per peer, the fastest on top, with the least and greatest sample as a line."""
+    """A horizontal bar per peer, the fastest on top, with a line from least to greatest."""
     found = []
     for peer in results.peers(workload):
         spread = results.spread(Cell(workload, peer, threads))

@@ -67,9 +67,9 @@ def herd_figure(results: Results, workload: str, threads: int, figure: str) -> f
 def targets_w1(results: Results) -> Iterator[Target]:
     """Hot."""
     yield Target("instructions per allocation of a constant size, loop included: at most 10",
-              results.instructions(HERD, "w1"), 10)
+                 results.instructions(HERD, "w1"), 10)
     yield Target("instructions per allocation aligned to 16, loop included: at most 12",
-              results.instructions(HERD, "w1-aligned"), 12)
+                 results.instructions(HERD, "w1-aligned"), 12)
     yield against_limit(results, "w1", 1, 1.10)
 
 
@@ -85,7 +85,7 @@ def targets_w3(results: Results) -> Iterator[Target]:
         yield against_limit(results, "w3", threads, 1.15)
         if not results.data["options"]["quick"]:
             yield Target(f"page faults with {with_threads(threads)}: fewer than 1,000",
-                      herd_figure(results, "w3", threads, "faults"), 1000, below=True)
+                         herd_figure(results, "w3", threads, "faults"), 1000, below=True)
 
 
 def targets_w4(results: Results) -> Iterator[Target]:
@@ -94,12 +94,13 @@ def targets_w4(results: Results) -> Iterator[Target]:
         most = 0.45 if threads == 1 else 0.08
         bumpalo = results.best("w4", threads, ["bumpalo"])
         yield Target(f"time with {with_threads(threads)}: at most {most} times that of bumpalo",
-                  ratio(results, "w4", threads, bumpalo), most)
+                     ratio(results, "w4", threads, bumpalo), most)
     costs = [herd_figure(results, "w4", threads, "cpu_ns")
              for threads in results.threads("w4", HERD) if threads <= 16]
     known = [cost for cost in costs if cost is not None]
-    yield Target("processor time per pair with 1 to 16 threads: the greatest at most 1.3 times the least",
-              max(known) / min(known) if len(known) > 1 else None, 1.3)
+    yield Target("processor time per pair with 1 to 16 threads: "
+                 "the greatest at most 1.3 times the least",
+                 max(known) / min(known) if len(known) > 1 else None, 1.3)
 
 
 def targets_w5(results: Results) -> Iterator[Target]:
@@ -107,7 +108,7 @@ def targets_w5(results: Results) -> Iterator[Target]:
     for threads in results.threads("w5", HERD):
         yield against_best(results, "w5", threads, 1.05)
         yield Target(f"page faults after the second phase with {with_threads(threads)}: none",
-                  herd_figure(results, "w5", threads, "steady_faults"), 0)
+                     herd_figure(results, "w5", threads, "steady_faults"), 0)
 
 
 def targets_w6(results: Results) -> Iterator[Target]:
@@ -116,14 +117,14 @@ def targets_w6(results: Results) -> Iterator[Target]:
         yield against_limit(results, "w6", threads, 1.2)
         yield Target(f"most memory held with {with_threads(threads)}: "
                      "at most 1.03 times the bytes requested",
-                  herd_figure(results, "w6", threads, "rss_ratio"), 1.03)
+                     herd_figure(results, "w6", threads, "rss_ratio"), 1.03)
 
 
 def targets_w7(results: Results) -> Iterator[Target]:
     """Bulk free."""
     for figure, text in FIGURES_W7.items():
         yield Target(f"microseconds for {text}: less than 10",
-                  herd_figure(results, "w7", 1, figure), 10, below=True)
+                     herd_figure(results, "w7", 1, figure), 10, below=True)
 
 
 FIGURES_W7 = {
@@ -144,11 +145,12 @@ def targets_p1(results: Results) -> Iterator[Target]:
     """cJSON over messages."""
     if not results.data["options"]["quick"] and 2 in results.threads("p1", HERD):
         yield Target("ns per byte with 2 threads: at most 1.43, which is 700 MB/s",
-                  results.median(Cell("p1", HERD, 2)), 1 / 0.7)
+                     results.median(Cell("p1", HERD, 2)), 1 / 0.7)
     for threads in results.threads("p1", HERD):
         naive = results.best("p1", threads, ["limit4k"])
-        yield Target(f"time with {with_threads(threads)}: at most that of the naive bump{named(naive)}",
-                  ratio(results, "p1", threads, naive), 1)
+        yield Target(f"time with {with_threads(threads)}: "
+                     f"at most that of the naive bump{named(naive)}",
+                     ratio(results, "p1", threads, naive), 1)
     yield from targets_of_program(results, "p1")
 
 
@@ -158,11 +160,13 @@ def targets_of_program(results: Results, workload: str) -> Iterator[Target]:
         yield against_best(results, workload, threads, 1)
 
 
-TARGETS = {"p1": targets_p1,
-        **{workload: functools.partial(targets_of_program, workload=workload)
-           for workload in ("p2", "p3", "p4", "p5", "p6")},
-        "w1": targets_w1, "w2": targets_w2, "w3": targets_w3, "w4": targets_w4, "w5": targets_w5, "w6": targets_w6,
-        "w7": targets_w7, "w8": targets_w8}
+TARGETS = {
+    "p1": targets_p1,
+    **{workload: functools.partial(targets_of_program, workload=workload)
+       for workload in ("p2", "p3", "p4", "p5", "p6")},
+    "w1": targets_w1, "w2": targets_w2, "w3": targets_w3, "w4": targets_w4, "w5": targets_w5,
+    "w6": targets_w6, "w7": targets_w7, "w8": targets_w8,
+}
 
 
 def targets_of(results: Results, workload: str) -> list[Target]:
