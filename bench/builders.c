@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Samples the programs of bench/builder in turns, each sample a process of its own, and prints a
- * table.
+ * Samples the programs of bench/builder alternately, each sample in a process of its own, and
+ * prints a table.
  *
- *	builders [--quick] FOLDER [FILE]     FOLDER holds the programs, those that there are; writes
- *	                                     all samples to FILE
+ *	builders [--quick] FOLDER [FILE]     runs those programs that FOLDER has, and writes all
+ *	                                     samples to FILE
  */
 #define _GNU_SOURCE 1
 
@@ -27,7 +27,7 @@ static struct task {
 	{"names", "a string of 21 bytes, finished"},
 	{"push", "an `int`, to an array of 500,000"},
 	{"lists", "an array of ten 16-byte structs, finished"},
-	{"turns", "an `int`, to 64 arrays in turns"},
+	{"turns", "an `int`, to each of 64 arrays alternately"},
 };
 
 enum {
@@ -38,7 +38,7 @@ enum {
 
 static char paths[PEERS][PATH_ROOM];
 static struct cell cells[TASKS * PEERS];
-static size_t columns[PEERS]; /* of the peers that there are */
+static size_t columns[PEERS]; /* of the peers that were built */
 static size_t column_count;
 
 static void find_peers(const char *folder)
@@ -48,7 +48,7 @@ static void find_peers(const char *folder)
 		if (access(paths[i], X_OK) == 0)
 			columns[column_count++] = i;
 		else
-			fprintf(stderr, "%s is left out: there is no %s\n", peers[i], paths[i]);
+			fprintf(stderr, "%s is left out: %s does not exist\n", peers[i], paths[i]);
 	}
 }
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a get and put pair costs, in processor time and on the clock, for 1 to 64 threads: the herd,
- * and builds of it without this or that, against a mutex and a vector of the same arenas; where
- * each thread puts what it got, where it puts what another one got, and where some only get and
- * others only put.
+ * The cost of a pair of get and put with 1 to 64 threads, in processor time and on the clock: the
+ * herd and builds of it without some of its parts, beside a mutex and a vector of the same arenas.
+ * Each thread puts what it got, or what another thread got, or some threads only get and others
+ * only put.
  *
  *	checkout [--quick] [FILE]
  *
- * Every sample is a run of pairs.c, which says what is done. --quick takes fewer and shorter
+ * Every sample is a run of pairs.c, which describes the variants. --quick takes fewer and shorter
  * samples. FILE gets every sample as tab-separated values.
  */
 #define _GNU_SOURCE 1
@@ -28,12 +28,12 @@ enum { PROCESSOR, WALL, WAITED }; /* what pairs.c prints */
 static const char *const figure_names[] = {
 	[PROCESSOR] = "Processor time",
 	[WALL] = "Time on the clock",
-	[WAITED] = "Not included: processor time that went into waiting for a neighbour",
+	[WAITED] = "Not included: processor time spent waiting for a neighbour",
 };
 
 /* --- what is measured ------------------------------------------------------------------------ */
 
-enum pool { HERD, STACK, EAGER, TWIN, MUTEX, NONE, POOLS };
+enum pool { HERD, STACK, EAGER, PORTABLE, MUTEX, NONE, POOLS };
 
 static const struct {
 	const char *name;
@@ -41,17 +41,17 @@ static const struct {
 	const char *argument;
 } pools[POOLS] = {
 	[HERD] = {"herd", "herd", "herd"},    [STACK] = {"stack", "stack", "herd"},
-	[EAGER] = {"eager", "eager", "herd"}, [TWIN] = {"twin", "twin", "herd"},
+	[EAGER] = {"eager", "eager", "herd"}, [PORTABLE] = {"portable", "portable", "herd"},
 	[MUTEX] = {"mutex", "herd", "mutex"}, [NONE] = {"rings", "herd", "none"},
 };
 
 #define LEGEND                                                                                     \
-	"herd   the library as it is\n"                                                            \
-	"stack  without claims: every checkout goes through the lock-free stack\n"                 \
-	"eager  the same, and a pop that lost tries again at once, without backing off\n"          \
-	"twin   as stack, with the portable stack of one 64-bit word\n"                            \
-	"mutex  a mutex and a vector that hand out the same arenas\n"                              \
-	"rings  no pool: what it costs to hand something on\n"
+	"herd      the library as it is\n"                                                         \
+	"stack     without claims: every checkout goes through the lock-free stack\n"              \
+	"eager     as stack, and a pop that lost retries at once, without backing off\n"           \
+	"portable  as stack, with the portable stack of one 64-bit word\n"                         \
+	"mutex     a mutex and a vector that hand out the same arenas\n"                           \
+	"rings     no pool: the cost of handing something on\n"
 
 #define BIT(pool) (1u << (pool))
 #define ALL (BIT(POOLS) - 1)
@@ -119,7 +119,7 @@ struct checkout {
 	size_t local;			    /* ... of herd_local() */
 };
 
-/* The fastest of many trials: in the others something else had the processor. */
+/* Returns the fastest of many trials: in the others something else had the processor. */
 static double rounds_of_a_nanosecond(void)
 {
 	const unsigned long rounds = 20000;
@@ -213,7 +213,7 @@ static void print_line(const struct checkout *c, int section, int count, int fig
 		char range[64];
 
 		snprintf(range, sizeof(range), "(%.1f-%.1f)", got.least, got.greatest);
-		printf(" | %6.1f %-15s", got.median, range);
+		printf(" | %8.1f %-15s", got.median, range);
 	}
 	if (figure != WAITED)
 		printf(" | %10.3f", spread(c, section, count, HERD, figure).median /
@@ -225,7 +225,7 @@ static void print_table(const struct checkout *c, int section, int figure)
 {
 	const struct section *const s = &sections[section];
 
-	printf("\n%s, ns a pair; %s; ", figure_names[figure], s->title);
+	printf("\n%s, ns per pair; %s; ", figure_names[figure], s->title);
 	if (s->bytes != 0)
 		printf("%d bytes allocated between get and put\n", s->bytes);
 	else if (s->work_ns != 0)
@@ -235,7 +235,7 @@ static void print_table(const struct checkout *c, int section, int figure)
 	printf("threads");
 	for (int pool = 0; pool < POOLS; pool++)
 		if ((s->pools & BIT(pool)) != 0)
-			printf(" | %6s %-15s", pools[pool].name, "(least-most)");
+			printf(" | %8s %-15s", pools[pool].name, "(least-most)");
 	if (figure != WAITED)
 		printf(" | herd/mutex");
 	putchar('\n');
@@ -244,12 +244,12 @@ static void print_table(const struct checkout *c, int section, int figure)
 			print_line(c, section, count, figure);
 }
 
-/* All in one, in Markdown. */
+/* Prints one table of all variants in Markdown. */
 static void print_summary(const struct checkout *c)
 {
 	static const int shown[] = {OWN, HANDED, BATCH, DEEP, ONE_WAY};
 
-	printf("\nProcessor time, ns a pair, nothing between get and put\n\n"
+	printf("\nProcessor time, ns per pair, nothing between get and put\n\n"
 	       "| threads | own: herd | mutex | ratio | handed: herd | mutex | rings | ratio | "
 	       "eight: herd | mutex | rings | ratio | 32: herd | mutex | rings | ratio | "
 	       "one way: herd | mutex | rings | ratio |\n"
@@ -271,15 +271,15 @@ static void print_summary(const struct checkout *c)
 	}
 }
 
-/* --- what the project asks of itself ---------------------------------------------------------- */
+/* --- targets ------------------------------------------------------------------------------ */
 
-static void judge(const char *what, int threads, double figure, double bar)
+static void judge(const char *what, int threads, double figure, double most)
 {
 	printf("%-52s %2d thread%s %5.2f, at most %.2f: %s\n", what, threads,
-	       threads == 1 ? ": " : "s:", figure, bar, figure <= bar ? "met" : "missed");
+	       threads == 1 ? ": " : "s:", figure, most, figure <= most ? "met" : "missed");
 }
 
-static void print_bars(const struct checkout *c)
+static void print_targets(const struct checkout *c)
 {
 	static const char *const names[] = {[HANDED] = "handed",
 					    [BATCH] = "eight handed",
@@ -304,7 +304,7 @@ static void print_bars(const struct checkout *c)
 			const double herd = median(c, section, i, HERD);
 			const double mutex = median(c, section, i, MUTEX);
 			const double rings = median(c, section, i, NONE);
-			char *const what = text("%s: herd/mutex (%.2f less the rings' part)",
+			char *const what = text("%s: herd/mutex (%.2f without the rings)",
 						names[section], (herd - rings) / (mutex - rings));
 
 			judge(what, thread_counts[i], herd / mutex, 0.25);
@@ -353,9 +353,9 @@ static void print_all(const struct checkout *c)
 	printf("herd %s, %ld processors; medians of %d samples of %d ms (least-most)\n" LEGEND,
 	       herd_version(), sysconf(_SC_NPROCESSORS_ONLN), c->plan.samples,
 	       c->measure->milliseconds);
-	printf("%d samples were retaken, for other processes ran", c->plan.retaken);
+	printf("%d samples were repeated because other processes ran", c->plan.retaken);
 	if (c->plan.disturbed > 0)
-		printf("; %d of %zu are disturbed nevertheless: the mutex looks too cheap in these",
+		printf("; %d of %zu stayed disturbed: the mutex looks too cheap in these",
 		       c->plan.disturbed, c->plan.count * (size_t)c->plan.samples);
 	putchar('\n');
 	for (int section = 0; section < SECTIONS; section++) {
@@ -369,7 +369,7 @@ static void print_all(const struct checkout *c)
 	printf("\nherd_local() after the first call: %.1f ns (%.1f-%.1f)\n", local.median,
 	       local.least, local.greatest);
 	print_summary(c);
-	print_bars(c);
+	print_targets(c);
 }
 
 int main(int argc, char **argv)

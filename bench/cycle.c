@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a small herd costs from its making to its end: herd_new, herd_get, an allocation of 100
- * bytes, herd_put, herd_destroy; over a cache of chunks, and over the system. Beside it, in the
- * same run, malloc(8192) and free(3). Each in a process with one thread, in the only worker of a process
- * that has two, and in several threads at once.
+ * The cost of a small herd from creation to destruction: herd_new, herd_get, an allocation of 100
+ * bytes, herd_put and herd_destroy, over a cache of chunks and over the system, beside malloc(8192)
+ * and free(3) in the same run. Each is measured in a process with one thread, in the only worker of
+ * a process that has two, and in several threads at once.
  *
- *	cycle [--quick] [FILE]          takes samples of itself, prints the table, and writes all
- *	                                samples to FILE
- *	cycle KIND THREADS SECONDS      one sample: processor time a cycle in ns; page faults of all
- *	                                cycles but the first thousand
+ *	cycle [--quick] [FILE]          samples itself, prints the table, and writes all samples to
+ *	                                FILE
+ *	cycle KIND THREADS SECONDS      takes one sample: processor time per cycle in ns, and the page
+ *	                                faults of all cycles after the first thousand
  */
 #define _GNU_SOURCE 1
 
@@ -35,7 +35,7 @@ static const herd_source_t *source;
 static double seconds;
 
 struct result {
-	double nanoseconds; /* a cycle */
+	double nanoseconds; /* per cycle */
 	double faults;
 };
 
@@ -68,7 +68,7 @@ static void end(herd_t *herd)
 		die("herd_destroy");
 }
 
-/* As many herds as there are threads at one time, so that the cache has chunks for all. */
+/* Holds a herd per thread at one time, so that the cache has chunks for all. */
 static void stock(size_t threads)
 {
 	herd_t *herds[MOST_THREADS];
@@ -112,7 +112,7 @@ static struct result measure(double least)
 	return (struct result){elapsed / cycles, faults() - former};
 }
 
-/* Measures once to warm up, so that the pages of this program's own code are there, too. */
+/* Measures once to warm up, so that the pages of this program's own code are there. */
 static void *work(void *arg)
 {
 	struct result *const result = arg;
@@ -122,7 +122,7 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* 0 threads: in the main thread, with no other. */
+/* 0 threads: the main thread works, and there is no other. */
 static int sample(size_t threads)
 {
 	pthread_t handles[MOST_THREADS];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the hardened mode costs: bench_harden. Each task is timed in each mode, in turns, so that a
- * machine whose speed drifts drifts for all of them: medians of SAMPLES (least-greatest).
+ * bench_harden measures the cost of the hardened mode: medians of SAMPLES (least-greatest). The
+ * modes of a task are timed alternately: if the speed of the machine drifts, it drifts for all of
+ * them.
  */
 
 #include <string.h>
@@ -34,7 +35,7 @@ static bump_t *make(size_t harden)
 	return bump;
 }
 
-/* Objects of 64 bytes, each written to. */
+/* Allocates objects of 64 bytes, and writes to each. */
 static void fill(bump_t *bump, size_t bytes)
 {
 	for (size_t done = 0; done < bytes; done += OBJECT) {
@@ -47,8 +48,8 @@ static void fill(bump_t *bump, size_t bytes)
 }
 
 /*
- * A task does `rounds` rounds, and returns the time that counts, in ns: of the processor, or by the
- * clock where that is asked so often that the former would count, which is a system call.
+ * A task does `rounds` rounds and returns its time in ns. That is processor time, except where the
+ * clock is read so often that the system call behind processor time would be part of the figure.
  */
 
 static double cpu(void)
@@ -61,7 +62,7 @@ static double clock_time(void)
 	return now(CLOCK_MONOTONIC);
 }
 
-/* An allocation within a chunk: the others are taken back outside. */
+/* An allocation within a chunk; the rewinds between are not timed. */
 static double allocate(size_t harden, size_t rounds)
 {
 	bump_t *bump = make(harden);
@@ -219,7 +220,7 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Two or three digits that say something. */
+/* Prints two or three significant digits. */
 static void print_spread(const double sorted[SAMPLES])
 {
 	const int digits = sorted[SAMPLES / 2] < 10 ? 2 : sorted[SAMPLES / 2] < 100 ? 1 : 0;

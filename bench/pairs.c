@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One sample of what a get and a put cost: checkout.c runs this program again and again, linked
- * with one or another build of the library.
+ * Takes one sample of the cost of a get and a put. checkout.c runs this program repeatedly, linked
+ * with several builds of the library.
  *
  *	pairs POOL TRAFFIC THREADS MILLISECONDS SPINS BYTES
  *
- * POOL     herd; mutex: a mutex and a vector that hand out the same arenas; none: nothing, so that
- *          the traffic's own cost is left
- * TRAFFIC  own: a thread puts what it got.
- *          handed: it sends what it got to the next thread, and puts what another one sent; 64 are
- *          under way to each thread.
- *          batch: the same, but it gets eight before it sends them, and puts the eight it took.
+ * POOL     herd; mutex: a mutex and a vector that hand out the same arenas; none: no pool, which
+ *          leaves the cost of the traffic itself
+ * TRAFFIC  own: each thread puts what it got.
+ *          handed: each thread sends what it got to the next thread, and puts what another thread
+ *          sent; 64 arenas are under way to each thread.
+ *          batch: as handed, but a thread gets eight before it sends them, and puts eight.
  *          deep: the same with 32.
- *          one-way: half of the threads only get and send, the others only put what came.
+ *          one-way: half of the threads only get and send, the others only put.
  *          local: no pairs, but calls of herd_local() after the first.
  * SPINS    rounds of work between get and put
- * BYTES    allocated between get and put, if not 0. Then the number of pairs is bounded, too.
+ * BYTES    if not 0, this is allocated between get and put, and the number of pairs is bounded
  *
- * Each thread stays on one processor. All work once to warm up, and are measured the second time.
- * Printed are the nanoseconds a pair: processor time of all threads; time on the clock; and
- * processor time that went into waiting for a neighbour, which the first does not include.
+ * Each thread stays on one processor. It works once to warm up and is measured the second time. The
+ * output is in nanoseconds per pair: processor time of all threads; time on the clock; and
+ * processor time spent waiting for a neighbour, which the first does not include.
  */
 #define _GNU_SOURCE 1
 
@@ -38,9 +38,9 @@
 enum {
 	MOST_THREADS = 64,
 	UNDER_WAY = 64,	 /* to each thread */
-	BATCH = 8,	 /* that a thread has at a time ... */
-	DEEP = 32,	 /* ... or so many */
-	LOOK_EVERY = 32, /* pairs: at whether to stop */
+	BATCH = 8,	 /* arenas that a thread has at a time with `batch` ... */
+	DEEP = 32,	 /* ... and with `deep` */
+	LOOK_EVERY = 32, /* pairs between two looks at `stop` */
 };
 
 _Static_assert(VECTOR_SIZE >= MOST_THREADS * (RING_SIZE + DEEP), "no more are ever made");
@@ -63,7 +63,7 @@ struct job {
 	long milliseconds;
 	unsigned long spins;
 	size_t bytes;
-	size_t bound; /* pairs of a thread */
+	size_t bound; /* pairs per thread */
 	herd_t *herd;
 	struct vector vector __attribute__((aligned(128)));
 	pthread_barrier_t barrier __attribute__((aligned(128)));
@@ -83,7 +83,7 @@ struct worker {
 
 #define SPECIAL static inline __attribute__((always_inline)) /* compiled once for each pool */
 
-/* With no pool there is nothing to get, but something is sent. */
+/* Without a pool there is nothing to get, but something must be sent. */
 SPECIAL bump_t *get(struct job *job, enum pool pool)
 {
 	static bump_t nothing;
@@ -104,7 +104,7 @@ SPECIAL void put(struct job *job, enum pool pool, bump_t *bump)
 		vector_put(&job->vector, bump);
 }
 
-/* Works, and allocates as a user would: the first word is written. */
+/* Works, and allocates as a program would: it writes the first word. */
 static inline void use(const struct job *job, bump_t *bump)
 {
 	if (job->bytes != 0) {
@@ -124,8 +124,9 @@ static inline bool stopped(struct job *job)
 }
 
 /*
- * Both wait where the neighbour does not run, and let others run meanwhile: that is no cost of the
- * pool, and counted apart. They give up when time is over, for the neighbour may have stopped.
+ * Both functions wait for a neighbour that does not run, and let others run meanwhile. That is no
+ * cost of the pool and is counted separately. They give up when time is over, since the neighbour
+ * may have stopped.
  */
 static __attribute__((noinline)) bool wait_to_send(struct worker *worker, struct ring *ring,
 						   bump_t *bump)
@@ -181,7 +182,7 @@ SPECIAL void own_pairs(struct worker *worker, enum pool pool)
 	}
 }
 
-/* What could not be sent, for time is over, is put back; what did not come stays where it is. */
+/* When time is over, arenas that cannot be sent are put back; those in the rings stay there. */
 SPECIAL void handed_pairs(struct worker *worker, enum pool pool, int batch)
 {
 	struct job *const job = worker->job;
@@ -206,7 +207,7 @@ SPECIAL void handed_pairs(struct worker *worker, enum pool pool, int batch)
 	worker->pairs = pairs;
 }
 
-/* Pairs are counted by who gets. */
+/* The getting threads count the pairs. */
 SPECIAL void one_way(struct worker *worker, enum pool pool)
 {
 	struct job *const job = worker->job;
@@ -260,7 +261,7 @@ static void do_job(struct worker *worker)
 		do_traffic(worker, NONE);
 }
 
-/* Thread number n stays on the n-th processor that the process may use, round and round. */
+/* Pins thread number n to one of the processors that the process may use, cyclically. */
 static void pin(int number)
 {
 	cpu_set_t allowed;
@@ -276,7 +277,7 @@ static void pin(int number)
 	pthread_setaffinity_np(pthread_self(), sizeof(one), &one);
 }
 
-/* Twice; the barrier stands before and after each, and before the end. */
+/* Works twice, with a barrier before and after each round, and before the end. */
 static void *work(void *arg)
 {
 	struct worker *const worker = arg;
@@ -297,7 +298,7 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* Lets all workers work for a time. Returns when they began, on the clock. */
+/* Lets all workers work for a time. Returns the time on the clock when they began. */
 static double run_round(struct job *job, long milliseconds)
 {
 	const struct timespec time = {.tv_sec = milliseconds / 1000,
@@ -345,7 +346,7 @@ static void print_sample(const struct worker *workers, int threads, double start
 	       waited / (double)pairs);
 }
 
-/* The process ends after this, and with it the memory: nothing is freed. */
+/* Nothing is freed: the process ends after this. */
 static void run_sample(struct job *job)
 {
 	static struct worker workers[MOST_THREADS];

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a phase that repeats costs the system, where the heavy work moves from thread to thread: page
- * faults and calls of the source in each round, and the memory held against the memory asked for.
+ * The cost of a repeated phase whose heavy work moves from thread to thread: page faults and calls
+ * of the source per round, and the memory held against the memory requested.
  *
- * Four threads live throughout. In each round one of them, another one each time, allocates 25 MB, the
- * others little; then the herd is reset. The rounds run twice: with the system's source (page faults,
- * memory held) and with one that passes every call on to it and counts. An argument names a file that
- * gets the table as tab-separated values.
+ *	phases [FILE]
+ *
+ * Four threads live throughout. In each round another one of them allocates 25 MB, and the rest
+ * little; then the herd is reset. The rounds run twice: once over the system's source, for page
+ * faults and memory held, and once over a source that counts calls and passes them on. FILE gets
+ * the table as tab-separated values.
  */
 #define _GNU_SOURCE 1
 
@@ -33,7 +35,7 @@ __attribute__((noreturn)) static void die(const char *what)
 	exit(1);
 }
 
-/* --- a source that passes every call on to the system's, and counts ---------------------------- */
+/* --- a source that passes every call on to the system's, and counts --------------------------- */
 
 static atomic_size_t source_calls;
 
@@ -91,7 +93,7 @@ static void fill(bump_t *bump, size_t bytes)
 	}
 }
 
-/* All threads have their arenas at the same time: else the rounds would not be alike. */
+/* All threads have their arenas at the same time, so that the rounds are alike. */
 static void *work(void *arg)
 {
 	const struct worker *const worker = arg;
@@ -108,7 +110,7 @@ static void *work(void *arg)
 		herd_put(phases->herd, bump);
 		pthread_barrier_wait(&phases->barrier);
 	}
-	/* The end of a thread takes page faults of its own: not before the last round was looked at. */
+	/* The end of a thread causes page faults: no thread ends before the last round was measured. */
 	pthread_barrier_wait(&phases->barrier);
 	return NULL;
 }
@@ -135,8 +137,8 @@ static void run_round(struct phases *phases, struct round *round)
 }
 
 /*
- * Brings in the code and the stacks of the process, which else take their page faults whenever a path
- * is taken first: those that are counted are the herd's. Where that is not permitted they are few.
+ * Pages in the code and the stacks of the process, which would otherwise fault when a path is first
+ * taken: only faults of the herd are to be counted. Where locking is not permitted, they are few.
  */
 static void settle(void)
 {
@@ -144,7 +146,7 @@ static void settle(void)
 		munlockall();
 }
 
-/* All rounds over one herd; returns the most that it held at one time. */
+/* Runs all rounds over one herd; returns the most memory that it held at one time. */
 static size_t run_phases(const herd_source_t *source, struct round *rounds)
 {
 	const herd_config_t config = {.bump = {.source = source}};

@@ -3,8 +3,8 @@
 #define BENCH_RING_H
 
 /*
- * A bounded queue of arenas from one thread to one other. Each side keeps what it saw last of the
- * other's counter, and looks again only when that says full or empty.
+ * A bounded queue of arenas from one thread to another. Each side keeps a copy of the other's
+ * counter, and reads the counter again only when the ring seems full or empty by that copy.
  */
 
 #include <herd/herd.h>
@@ -16,16 +16,16 @@
 #define RING_SIZE ((size_t)128)
 
 struct ring {
-	/* Of the sender; two lines apart, for processors that fetch lines in pairs. */
+	/* The sender's. The sides are two lines apart, for some processors fetch lines in pairs. */
 	_Atomic size_t sent __attribute__((aligned(128)));
 	size_t taken_seen;
-	/* Of the receiver. */
+	/* The receiver's. */
 	_Atomic size_t taken __attribute__((aligned(128)));
 	size_t sent_seen;
 	bump_t *slots[RING_SIZE] __attribute__((aligned(128)));
 };
 
-/* False: it is full. */
+/* Returns false if the ring is full. */
 static inline bool ring_send(struct ring *ring, bump_t *bump)
 {
 	const size_t sent = atomic_load_explicit(&ring->sent, memory_order_relaxed);
@@ -43,7 +43,7 @@ static inline bool ring_send(struct ring *ring, bump_t *bump)
 	return true;
 }
 
-/* NULL: it is empty. */
+/* Returns NULL if the ring is empty. */
 static inline bump_t *ring_take(struct ring *ring)
 {
 	const size_t taken = atomic_load_explicit(&ring->taken, memory_order_relaxed);

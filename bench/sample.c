@@ -12,7 +12,7 @@
 
 #include "tool.h"
 
-#define TICK 2e7 /* ns: what /proc/stat may be off by, on two processors */
+#define TICK 2e7 /* ns: the error of /proc/stat on two processors */
 
 /* --- one trial ------------------------------------------------------------------------------ */
 
@@ -59,7 +59,7 @@ static void run_program(char *const *argv, double *figures)
 	}
 }
 
-/* Nanoseconds that the processors worked, for whomever; those that a hypervisor took included. */
+/* Nanoseconds that the processors worked for any process, or that a hypervisor took. */
 static double machine_busy(void)
 {
 	unsigned long t[8] = {0}; /* user nice system idle iowait irq softirq steal, in ticks */
@@ -84,7 +84,7 @@ static double own_busy(void)
 	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e3;
 }
 
-/* Returns the nanoseconds of others above what does not disturb; 0 or less: undisturbed. */
+/* Returns by how many ns other processes exceeded the tolerance; at most 0 if undisturbed. */
 static double try_sample(const struct cell *cell, double *figures)
 {
 	const double others = machine_busy() - own_busy();
@@ -98,11 +98,11 @@ static double try_sample(const struct cell *cell, double *figures)
 
 /* --- all of them ---------------------------------------------------------------------------- */
 
-/* How far a plan is. */
+/* The progress of a plan. */
 struct progress {
 	double start; /* on the clock */
 	double shown;
-	double done; /* of 1 */
+	double done; /* from 0 to 1 */
 };
 
 static double seconds_since(double time)
@@ -110,7 +110,7 @@ static double seconds_since(double time)
 	return (now(CLOCK_MONOTONIC) - time) / 1e9;
 }
 
-/* Once a second on a terminal, every half a minute elsewhere. */
+/* Prints the progress: once per second on a terminal, elsewhere every half minute. */
 static void show(const struct plan *plan, struct progress *progress)
 {
 	const bool terminal = isatty(STDERR_FILENO);
@@ -120,13 +120,13 @@ static void show(const struct plan *plan, struct progress *progress)
 	    (progress->done < 1 && seconds_since(progress->shown) < (terminal ? 1 : 30)))
 		return;
 	progress->shown = now(CLOCK_MONOTONIC);
-	fprintf(stderr, "%s%s: %3.0f %%, %d samples retaken, about %.0f s left%s",
+	fprintf(stderr, "%s%s: %3.0f %%, %d samples repeated, about %.0f s left%s",
 		terminal ? "\r" : "", plan->name, 100 * progress->done, plan->retaken,
 		elapsed / progress->done * (1 - progress->done),
 		terminal && progress->done < 1 ? "   " : "\n");
 }
 
-/* Whether there is time for another trial: a sample may use its share, and what others left. */
+/* Whether there is time for a trial: a sample has its share, and what earlier ones left. */
 static bool in_time(const struct plan *plan, const struct progress *progress)
 {
 	const double all = (double)plan->count * plan->samples;

@@ -2,7 +2,7 @@
 #ifndef BENCH_TOOL_H
 #define BENCH_TOOL_H
 
-/* What every program here needs: an end, a clock, and work that takes a known time. */
+/* What every program here needs: a way to fail, a clock, and work of a known duration. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@ __attribute__((noreturn)) static inline void die(const char *what)
 	exit(1);
 }
 
-/* Nanoseconds. */
+/* Returns nanoseconds. */
 static inline double now(clockid_t clock)
 {
 	struct timespec time;
@@ -23,7 +23,7 @@ static inline double now(clockid_t clock)
 	return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
 }
 
-/* Work that touches no memory: the processor counts. */
+/* Counts: work that touches no memory. */
 static inline void spin(unsigned long rounds)
 {
 	for (; rounds > 0; rounds--)

@@ -2,7 +2,7 @@
 #ifndef BENCH_VECTOR_H
 #define BENCH_VECTOR_H
 
-/* The peer: a mutex and a vector that hand out arenas. */
+/* A peer of the herd: a mutex and a vector that hand out arenas. */
 
 #include <herd/herd.h>
 
@@ -28,7 +28,7 @@ static inline bump_t *vector_get(struct vector *vector)
 	return bump != NULL ? bump : bump_new(NULL);
 }
 
-/* The caller makes no more arenas than there is room for. */
+/* The vector never overflows: the caller does not create more arenas than it holds. */
 static inline void vector_put(struct vector *vector, bump_t *bump)
 {
 	pthread_mutex_lock(&vector->lock);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Parses configuration files into trees, one file after another, all in one arena that is reset
- * between the files: nothing is freed node by node, and from the second file of a size on the
- * system is asked for nothing.
+ * between the files. No node is freed by itself, and from the second file of a size on no memory is
+ * requested from the system.
  *
  *     # comment
  *     @include other.conf            relative to the file that includes it
@@ -11,7 +11,8 @@
  *             name = value
  *     }
  *
- * Usage: config_parser [FILE...]; without a file it writes some, parses and checks them.
+ * Usage: config_parser [FILE...]
+ * Without a file it writes some, parses them and checks the result.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -28,7 +29,7 @@
 
 #define INCLUDE_DEPTH 16
 
-/* A section or a value, pointing at its neighbours. Names and values lie in the file's text. */
+/* A section or a value, with pointers to its neighbours. Its strings lie in the file's text. */
 struct node {
 	struct node *parent; /* NULL: the root */
 	struct node *children;
@@ -45,10 +46,10 @@ struct parser {
 	size_t line; /* in the file at path; 0 before the first */
 	unsigned depth;
 	size_t lines;	   /* of all files */
-	const char *error; /* NULL after a failure: there was no memory even for the message */
+	const char *error; /* NULL after a failure for which there was no memory for a message */
 };
 
-/* Remember what is wrong with the present line; -1, so that a caller can return it on. */
+/* Records what is wrong with the current line. Returns -1, which callers pass on. */
 static int fail(struct parser *parser, const char *what, const char *problem)
 {
 	if (parser->line > 0)
@@ -59,7 +60,7 @@ static int fail(struct parser *parser, const char *what, const char *problem)
 	return -1;
 }
 
-/* Cut white space off both ends, in place. */
+/* Cuts white space off both ends, in place. */
 static char *trim(char *text)
 {
 	while (isspace((unsigned char)*text))
@@ -69,7 +70,7 @@ static char *trim(char *text)
 	return text;
 }
 
-/* Append a node to the open section. */
+/* Appends a node to the open section. */
 static struct node *add_node(struct parser *parser, const char *name, const char *value)
 {
 	struct node *parent = parser->section;
@@ -91,7 +92,7 @@ static struct node *add_node(struct parser *parser, const char *name, const char
 	return node;
 }
 
-/* Read a whole file into the arena, NUL-terminated: its lines are cut up where they lie. */
+/* Reads a whole file into the arena and adds a NUL. Its lines are later split in place. */
 static char *read_text(struct parser *parser, const char *path)
 {
 	struct stat status;
@@ -165,7 +166,7 @@ static int parse_line(struct parser *parser, const struct node *outermost, char 
 	return 0;
 }
 
-/* Parse a file into the open section; it must close what it opens. */
+/* Parses a file into the open section; the file must close the sections that it opens. */
 static int parse_file(struct parser *parser, const char *path)
 {
 	const char *const includer = parser->path;
@@ -184,7 +185,7 @@ static int parse_file(struct parser *parser, const char *path)
 		if (end != NULL)
 			*end++ = '\0';
 		else if (*text == '\0')
-			break; /* behind the last newline */
+			break; /* after the last newline */
 		parser->line++;
 		parser->lines++;
 		if (parse_line(parser, outermost, text) != 0)
@@ -199,7 +200,7 @@ static int parse_file(struct parser *parser, const char *path)
 	return 0;
 }
 
-/* The tree of a configuration file, in the arena; NULL, and parser->error says why. */
+/* Returns the tree of a configuration file, in the arena; or NULL and sets parser->error. */
 static struct node *parse(struct parser *parser, bump_t *bump, const char *path)
 {
 	*parser = (struct parser){.bump = bump, .path = path};
@@ -212,7 +213,7 @@ static struct node *parse(struct parser *parser, bump_t *bump, const char *path)
 	return parse_file(parser, path) == 0 ? root : NULL;
 }
 
-/* The node at a path of names with slashes between, or NULL. */
+/* Returns the node at a path of names separated by slashes, or NULL. */
 static const struct node *find(const struct node *node, const char *path)
 {
 	while (node != NULL && *path != '\0') {
@@ -227,7 +228,7 @@ static const struct node *find(const struct node *node, const char *path)
 	return node;
 }
 
-/* The node after this one in the tree: no stack is needed where nodes know their parents. */
+/* Returns the next node of the tree. It needs no stack, since nodes know their parents. */
 static const struct node *following(const struct node *node)
 {
 	if (node->children != NULL)
@@ -246,7 +247,7 @@ static size_t count_values(const struct node *root)
 	return count;
 }
 
-/* Parse a file and print what that took; *held is what the arena held before, and then holds. */
+/* Parses a file and prints the cost. *held is what the arena holds, before and after. */
 static const struct node *show_file(bump_t *bump, const char *path, size_t *held)
 {
 	struct parser parser;
@@ -277,7 +278,7 @@ static int show_files(bump_t *bump, char *const *paths)
 	return 0;
 }
 
-/* What follows writes files of 20,000 lines and checks what the parser makes of them. */
+/* The rest writes files of 20,000 lines and checks the parser's trees. */
 #define FILES 4
 #define SERVICES 2500
 
@@ -329,7 +330,7 @@ static int check_tree(const struct node *root, unsigned number)
 	return -1;
 }
 
-/* After the first file the arena has to hold what the others need: not a byte more is asked for. */
+/* After the first file the arena holds what the others need: it must not request a byte more. */
 static int check_files(bump_t *bump)
 {
 	size_t held = 0;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reads a table of comma-separated values (RFC 4180: the first line names the columns, cells may be
- * quoted) and prints it as JSON. Nothing is known beforehand: not how long the file is, nor how
- * many lines, nor how many cells in a line, nor how long a cell. All of these grow in an arena,
- * where they are finished without a copy and freed at once.
+ * quoted) and prints it as JSON. The lengths of the file, its lines and their cells are not known
+ * beforehand. All of them grow in an arena, where they are finished without a copy and freed at
+ * once.
  *
- * Usage: csv_to_json [FILE...], `-` is the standard input; without a file it converts a table of
- * its own, and checks the result.
+ * Usage: csv_to_json [FILE...]
+ * `-` is the standard input. Without a file it converts a table of its own and checks the result.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -36,7 +36,7 @@ static const char *fail(const struct reader *reader, const char *problem)
 	return NULL;
 }
 
-/* The whole of a file, read straight into the builder's tail. */
+/* Reads a whole file straight into the builder's tail. */
 static const char *read_text(bump_t *bump, const char *name, FILE *file)
 {
 	bump_str_t text;
@@ -63,7 +63,7 @@ static const char *read_text(bump_t *bump, const char *name, FILE *file)
 	return finished;
 }
 
-/* Between quotes all is text; two quotes are one. */
+/* Between quotes everything is text, and two quotes stand for one. */
 static int scan_quoted(struct reader *reader, bump_str_t *cell)
 {
 	for (reader->at++; *reader->at != '\0'; reader->at++) {
@@ -77,7 +77,7 @@ static int scan_quoted(struct reader *reader, bump_str_t *cell)
 	return -1;
 }
 
-/* A cell up to the comma or newline behind it. */
+/* Reads a cell up to the comma or newline after it. */
 static const char *scan_cell(struct reader *reader)
 {
 	bump_str_t cell;
@@ -96,7 +96,7 @@ static const char *scan_cell(struct reader *reader)
 	return bump_str_finish(&cell, NULL);
 }
 
-/* The cells of a line; NULL, and the problem was printed. */
+/* Returns the cells of a line, or prints the problem and returns NULL. */
 static const char **scan_row(struct reader *reader, size_t *count)
 {
 	cells_t cells;
@@ -117,7 +117,7 @@ static const char **scan_row(struct reader *reader, size_t *count)
 	return bump_vec_finish(&cells);
 }
 
-/* All lines, the one with the names first. */
+/* Reads all lines; the first one has the names. */
 static int scan_rows(struct reader *reader, rows_t *rows)
 {
 	struct row row;
@@ -134,7 +134,7 @@ static int scan_rows(struct reader *reader, rows_t *rows)
 	return 0;
 }
 
-/* Appends a string as JSON writes it. */
+/* Appends a string in the notation of JSON. */
 static int put_string(bump_str_t *json, const char *text)
 {
 	int error = bump_str_putc(json, '"');
@@ -183,7 +183,7 @@ static const char *to_json(bump_t *bump, const rows_t *rows)
 	return error == 0 ? bump_str_finish(&json, NULL) : NULL;
 }
 
-/* The table as JSON, in the arena; NULL, and the problem was printed. */
+/* Returns the table as JSON, in the arena, or prints the problem and returns NULL. */
 static const char *convert(bump_t *bump, const char *name, const char *text)
 {
 	struct reader reader = {.bump = bump, .name = name, .at = text};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The work that parallel_map.c and openmp_map.c share out among threads, and the check of its
- * results: a number's prime factors, in an array that is as long as it has to be.
+ * The work that parallel_map.c and openmp_map.c distribute among threads, and the check of its
+ * results: the prime factors of a number, in an array of just the length that they need.
  */
 #ifndef FACTORS_H
 #define FACTORS_H
@@ -17,13 +17,13 @@ struct factors {
 	unsigned prime[]; /* in rising order; their product is the number */
 };
 
-/* A 32-bit number has at most so many prime factors. */
+/* The most prime factors of a 32-bit number. */
 #define FACTORS_MOST 32
 
 /*
- * The prime factors of n (at least 1), in the arena; NULL where there is no memory. Room for the
- * most factors is taken first, and what was too much given back: the newest allocation shrinks in
- * place.
+ * Returns the prime factors of n (at least 1), in the arena; NULL if there is no memory. It first
+ * allocates room for the most factors and then gives the excess back: the newest allocation shrinks
+ * in place.
  */
 static inline struct factors *factorise(bump_t *bump, unsigned n)
 {
@@ -56,8 +56,8 @@ static inline unsigned factors_product(const struct factors *factors)
 }
 
 /*
- * Read all results, those of the numbers from 1 to count, and print what they add up to; EIO where
- * one is wrong, or the primes among them are not `primes`.
+ * Reads the results of the numbers from 1 to count, and prints a summary. Returns EIO if one is
+ * wrong or if the number of primes is not `primes`.
  */
 static inline int factors_check(struct factors *const *results, unsigned count, size_t primes)
 {

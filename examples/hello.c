@@ -3,7 +3,7 @@
  * First steps: one arena; an arena that is reused; a tree whose nodes point at each other; a herd
  * whose memory outlives the threads that filled it; a string handed from thread to thread.
  *
- * Every function below stands alone: copy the one that you need.
+ * Each function below stands alone: copy the one that you need.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -38,7 +38,7 @@ static int values(void)
 	return error;
 }
 
-/* After a reset the same memory serves again: a thousand turns hold no more than one. */
+/* After a reset the memory is used again: a thousand turns hold no more than one. */
 static int reuse(void)
 {
 	int error = 0;
@@ -71,7 +71,7 @@ struct node {
 	const struct node *parent;
 };
 
-/* The arena is a parameter: what the function returns lives as long as the caller's arena. */
+/* The arena is a parameter: the result of the function lives as long as the caller's arena. */
 static const struct node *build_tree(bump_t *bump)
 {
 	struct node *root = BUMP_NEW(bump, struct node);
@@ -84,7 +84,7 @@ static const struct node *build_tree(bump_t *bump)
 	return child;
 }
 
-/* An arena in memory of the caller's own, here the stack: neither malloc(3) nor a system call. */
+/* An arena in the caller's memory, here the stack, needs neither malloc(3) nor a system call. */
 static int tree(void)
 {
 	char memory[4096];
@@ -111,7 +111,7 @@ struct share {
 	int error;
 };
 
-/* Runs in many threads, each with an arena of its own, put back when the function returns. */
+/* Runs in many threads. Each has an arena of its own, put back when the function returns. */
 static void *fill(void *arg)
 {
 	struct share *share = arg;
@@ -132,7 +132,7 @@ static void *fill(void *arg)
 	return NULL;
 }
 
-/* A thousand values from four threads, read when the threads are gone. */
+/* Four threads store a thousand values, which are read when the threads have ended. */
 static int parallel(void)
 {
 	static int *ints[INTS];
@@ -172,7 +172,7 @@ static int parallel(void)
 
 struct sender {
 	herd_t *herd;
-	int to; /* the end of a pipe that is written to */
+	int to; /* the end of a pipe to which the thread writes */
 };
 
 static void *send_hello(void *arg)
@@ -181,7 +181,7 @@ static void *send_hello(void *arg)
 	HERD_SCOPE(sender->herd, bump);
 	const char *text = bump != NULL ? bump_strdup(bump, "Hello") : NULL;
 
-	/* Only the pointer travels; NULL says that there was no memory. */
+	/* Only the pointer is sent; NULL means that there was no memory. */
 	if (write(sender->to, &text, sizeof(text)) != (ssize_t)sizeof(text))
 		perror("hello: write");
 	close(sender->to);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A parallel map with OpenMP: what parallel_map.c does, in a parallel loop. HERD_SCOPE stands in
+ * A parallel map with OpenMP: the same as parallel_map.c in a parallel loop. HERD_SCOPE is inside
  * the parallel region and outside the loop, so that a thread checks out one arena for all its
- * turns.
+ * iterations.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,9 +13,9 @@
 #include "factors.h"
 
 #define COUNT 100000
-#define PRIMES 9592 /* so many of them are prime */
+#define PRIMES 9592 /* the number of primes among them */
 
-/* Fill results[i] with the factors of i + 1; 0 or an errno value. */
+/* Sets results[i] to the factors of i + 1. Returns 0 or an errno value. */
 static int map(herd_t *herd, struct factors **results)
 {
 	int error = 0;
@@ -51,7 +51,7 @@ int main(void)
 		error = ENOMEM;
 	if (error == 0)
 		error = map(herd, results);
-	if (error == 0) /* the arenas are back; what is in them is still there */
+	if (error == 0) /* the arenas are back; their contents are still there */
 		error = factors_check(results, COUNT, PRIMES);
 	if (error == 0) /* frees all results of all threads */
 		error = herd_reset(herd);

@@ -18,14 +18,14 @@
 
 #define THREADS 4
 #define COUNT 100000u
-#define PRIMES 9592 /* so many of them are prime */
+#define PRIMES 9592 /* the number of primes among them */
 #define SLICE 1000u /* numbers that a thread takes at a time */
 
 struct map {
 	herd_t *herd;
 	struct factors **results; /* results[i] belongs to the number i + 1 */
 
-	atomic_uint next; /* the first number that nobody took */
+	atomic_uint next; /* the first number that no thread has taken */
 	atomic_int error;
 };
 
@@ -51,7 +51,7 @@ static void *worker(void *arg)
 	return NULL;
 }
 
-/* Run the workers to their end; 0 or an errno value. */
+/* Runs the workers until they end. Returns 0 or an errno value. */
 static int run_threads(struct map *map)
 {
 	pthread_t threads[THREADS];
@@ -67,7 +67,7 @@ static int run_threads(struct map *map)
 	return error != 0 ? error : atomic_load(&map->error);
 }
 
-/* Everything that was allocated, by whichever thread, is freed here. */
+/* Frees everything that was allocated in any thread. */
 static int free_all(herd_t *herd)
 {
 	herd_stats_t before;
@@ -91,12 +91,12 @@ static int run(struct map *map)
 	if (bump == NULL)
 		return errno;
 	map->results = BUMP_NEW_ARRAY(bump, struct factors *, COUNT);
-	herd_put(map->herd, bump); /* back already: what it gave stays valid */
+	herd_put(map->herd, bump); /* back already: its allocations stay valid */
 	if (map->results == NULL)
 		return ENOMEM;
 	int error = run_threads(map);
 
-	if (error == 0) /* no thread that wrote the results is left; they are still there */
+	if (error == 0) /* the threads have ended; their results are still there */
 		error = factors_check(map->results, COUNT, PRIMES);
 	if (error == 0)
 		error = free_all(map->herd);

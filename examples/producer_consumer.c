@@ -17,13 +17,12 @@
 #include <herd/herd.h>
 
 #define MESSAGES 100000u
-#define RING_SIZE 1024u /* a power of two, as ck_ring wants it */
+#define RING_SIZE 1024u /* a power of two, as ck_ring requires */
 #define RING_ROOM (RING_SIZE - 1)
 
 /*
- * The ring carries the pointers. The semaphores count its free and its filled slots, so that who
- * has to wait sleeps, and order what was written before a send before what is read after the
- * receive.
+ * The ring carries the pointers. The semaphores count its free and its filled slots. A thread that
+ * must wait sleeps, and writes before a send happen before reads after the receive.
  */
 struct channel {
 	ck_ring_t ring;
@@ -83,7 +82,7 @@ struct job {
 	struct channel channel;
 };
 
-/* Sends MESSAGES strings, or fewer and a NULL where there is no memory. */
+/* Sends MESSAGES strings, or fewer and a NULL if there is no memory. */
 static void *produce(void *arg)
 {
 	struct job *job = arg;
@@ -108,8 +107,8 @@ static bool is_message(const char *text, unsigned number)
 }
 
 /*
- * Receive all strings into kept[]; the last ringful of them when the producer's thread is gone.
- * What is wrong does not end the loop: the producer may be waiting for room in the ring.
+ * Receives all strings into kept[], the last ringful of them after the producer's thread has ended.
+ * An error does not end the loop, since the producer may be waiting for room in the ring.
  */
 static int consume(struct job *job, pthread_t producer, const char **kept)
 {
@@ -132,7 +131,7 @@ static int consume(struct job *job, pthread_t producer, const char **kept)
 	return error;
 }
 
-/* Once more, from first to last: nothing moved and nothing was freed meanwhile. */
+/* Reads all strings again: nothing was moved or freed meanwhile. */
 static int check(herd_t *herd, const char *const *kept)
 {
 	herd_stats_t stats;
@@ -147,7 +146,7 @@ static int check(herd_t *herd, const char *const *kept)
 	return 0;
 }
 
-/* Start the producer and be the consumer, whose own arena holds the list of what it got. */
+/* Starts the producer and consumes. The consumer's own arena holds the list of strings. */
 static int run(struct job *job)
 {
 	HERD_SCOPE(job->herd, bump);

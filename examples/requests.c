@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A server's threads make a herd for each request and destroy it when the answer is sent. All herds
- * share a cache of chunks, so that after the first requests the system is asked for nothing.
+ * The threads of a server create a herd per request and destroy it when the answer is sent. All
+ * herds share a cache of chunks, so that after the first requests no memory is requested from the
+ * system.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -14,14 +15,14 @@
 #include <herd/herd.h>
 
 #define THREADS 4
-#define REQUESTS 2000 /* of each thread */
+#define REQUESTS 2000 /* per thread */
 
 struct server {
 	herd_cache_t *cache;
 	pthread_t threads[THREADS];
 };
 
-/* The words of a line in reverse; NULL: no memory. Valid as long as the request's herd. */
+/* Returns the words of a line in reverse, valid as long as the herd; NULL if there is no memory. */
 static const char *reverse_words(bump_t *bump, const char *line)
 {
 	char *const copy = bump_strdup(bump, line);
@@ -36,7 +37,7 @@ static const char *reverse_words(bump_t *bump, const char *line)
 	return answer;
 }
 
-/* Whether the request was answered, and rightly. */
+/* Whether the request was answered correctly. */
 static bool answer(const struct server *server)
 {
 	const herd_config_t config = {.bump = {.source = herd_cache_source(server->cache)}};

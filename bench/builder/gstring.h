@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* GString and GArray of GLib, over malloc(3). Freed one by one. */
+/* GString and GArray of GLib, over malloc(3). Objects are freed one by one. */
 #include <glib.h>
 
 typedef GString *str_t;

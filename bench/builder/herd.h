@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The builders of herd, in one arena. Every result is looked at. */
+/* The builders of herd, in one arena. Every result is checked. */
 #include <herd/str.h>
 #include <herd/vec.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * std::pmr::string and vector over a monotonic_buffer_resource, which is given all the memory that
- * a phase needs at its start and never asks for more. What is finished is kept by moving it.
+ * std::pmr::string and vector over a monotonic_buffer_resource that gets all the memory of a phase
+ * at its start and never requests more. A finished object is kept by moving it.
  */
 #include <cstdarg>
 #include <memory_resource>
@@ -42,7 +42,7 @@ static void peer_free()
 	resource->release();
 }
 
-/* In the arena, as what it refers to. */
+/* It lies in the arena, as does the object to which it refers. */
 template <class T> static inline const void *keep(T &object)
 {
 	return new (resource->allocate(sizeof(T), alignof(T))) T(std::move(object));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a program writes that has no library for it: realloc(3), which doubles, and a last one that
- * gives the excess back. Freed one by one.
+ * What a program without a library for it does: double by realloc(3), and give the excess back by a
+ * last one. Objects are freed one by one.
  */
 #include <stdarg.h>
 

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Strings and arrays whose size is not known beforehand, built with one peer: PEER_H names its
- * header. This file is C and C++.
+ * Builds strings and arrays whose size is not known beforehand with one peer, whose header is
+ * PEER_H. This file is compiled as C and as C++.
  *
- *	builder_PEER TASK MILLISECONDS      one sample: processor time in ns an item
+ *	builder_PEER TASK MILLISECONDS      takes one sample: processor time per item in ns
  *
- * A phase builds what its task says, keeps all of it until its end, and frees it at once; that is
- * part of the time. Two phases come before the clock starts. A peer is:
+ * A phase keeps all that its task builds until its end and then frees it, which is part of the
+ * time. Two phases run before the clock starts. A peer defines:
  *
- *	str_t		str_init(), str_putc(), str_puts() of a literal, str_printf(), str_finish()
- *	ints_t		ints_init(), ints_push(), ints_finish()
- *	pairs_t		the same, of struct pair
- *	peer_begin()	once; peer_free() at the end of each phase
+ *	str_t		with str_init(), str_putc(), str_puts() of a literal, str_printf(), str_finish()
+ *	ints_t		with ints_init(), ints_push(), ints_finish()
+ *	pairs_t		with the same functions for struct pair
+ *	peer_begin()	is called once; peer_free() at the end of each phase
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,11 +28,11 @@ enum {
 	NUMBERS = 500000, /* in the long array */
 	LISTS = 10000,	  /* short arrays in a phase */
 	LIST = 10,	  /* elements in each */
-	ROUND = 64,	  /* arrays that grow in turns */
+	ROUND = 64,	  /* arrays that grow alternately */
 	TURNS = 4000,	  /* elements in each */
 };
 
-/* What is built has to be built. */
+/* Keeps the compiler from leaving out what nobody reads. */
 static inline void use(const void *p)
 {
 	__asm__ volatile("" ::"r"(p) : "memory");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the command lines of all programs here share: options, and the line of JSON. */
+/* The options and the line of JSON that all programs here share. */
 #include "load.h"
 
 #include <errno.h>
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* 0 where the text is no number from 1 to `most`. */
+/* Returns the number, or 0 if the text is no number from 1 to `most`. */
 static size_t number(const char *text, size_t most)
 {
 	char *end;

@@ -102,7 +102,7 @@ long load_faults_now(void)
 	return usage.ru_minflt + usage.ru_majflt;
 }
 
-/* Twice: the first time brings in the pages that looking itself needs. */
+/* Reads everything twice: the first time pages in what reading itself needs. */
 void load_begin(struct load_thread *thread)
 {
 	struct load *const load = thread->load;
@@ -168,7 +168,7 @@ void *load_memory(size_t bytes)
 	return memory;
 }
 
-/* In a child, so that the highest resident size of this process does not count it. */
+/* Runs in a child, so that the highest resident size of this process does not include it. */
 void load_touch(size_t bytes)
 {
 	const pid_t child = fork();

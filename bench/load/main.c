@@ -3,11 +3,11 @@
  * The command line of a peer's program: one sample of one workload.
  *
  *	bench_PEER WORKLOAD [--threads N] [--quick] [--rounds N]	prints one line of JSON
- *	bench_PEER --list			prints the workloads, and thread counts that make sense
+ *	bench_PEER --list			prints the workloads, with useful numbers of threads
  *
- * --quick does about a tenth. --rounds sets how often the measured part is repeated (for w3, w4,
- * w6 and w8: the number of objects, pairs or messages): for counting instructions, as the
- * difference of two runs.
+ * --quick does about a tenth of the work. --rounds sets how often the measured part is repeated
+ * (w3, w4, w6 and w8: the number of objects, pairs or messages). Instructions are counted as the
+ * difference of two runs with different --rounds.
  */
 #include "workload.h"
 
@@ -17,9 +17,9 @@
 static const struct workload {
 	const char *name;
 	void (*run)(struct load *load);
-	const char *threads; /* to run it with; NULL: it is not listed */
+	const char *threads; /* useful numbers; NULL if it is not listed */
 	int usual_threads;
-	bool any_threads; /* else the usual ones */
+	bool any_threads; /* else only usual_threads */
 } workloads[] = {
 	{"w1", w1, "1", 1, false},
 	{"w1-table", w1_table, NULL, 1, false},

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Counts the instructions that a program executes outside the kernel, in all its threads, one
- * step at a time: for machines without performance counters. A few hundred thousand a second.
- * valgrind's count would be another program's: herd allocates out of line where valgrind watches.
+ * Counts the instructions that a program executes outside the kernel in all its threads, by single
+ * steps, on machines without performance counters. It does a few hundred thousand steps per second.
+ * Under valgrind herd would allocate out of line, and the count would be that of other code.
  *
- *	bench_steps PROGRAM [ARGUMENT ...]	prints the number; the program's own output goes to stderr
+ *	bench_steps PROGRAM [ARGUMENT ...]	prints the number, and the program's output on stderr
  */
 #define _GNU_SOURCE 1
 
@@ -29,7 +29,7 @@ __attribute__((noreturn)) static void run(char **argv)
 	die(argv[0]);
 }
 
-/* What a thread that stopped is told when it goes on: the signal, unless the stop is ours. */
+/* The signal that a stopped thread gets when it continues: 0 if we caused the stop. */
 static int signal_for(int status)
 {
 	const int signal = WSTOPSIG(status);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * W1, hot: 8 to 256 bytes into warm memory, the first word written, everything freed after every
- * 10,000.
+ * W1, hot: allocates 8 to 256 bytes in warm memory and writes the first word. Everything is freed
+ * after every 10,000 allocations.
  *
- * The size is a constant, as it is where a program allocates its structures: one loop for each of
- * six sizes, and the mean of them is the figure. `table_ns` is the same with sizes that are known
- * only at run time: they come from a table. For whoever counts instructions: w1-table is that alone,
- * and w1-aligned the six sizes aligned to 16.
+ * The size is a constant, as where a program allocates its structures: there is a loop for each of
+ * six sizes, and the figure is their mean. `table_ns` is the same with sizes from a table, which
+ * are known only at run time. To count instructions, w1-table does only that, and w1-aligned does
+ * the six sizes aligned to 16.
  */
 #include "workload.h"
 
@@ -60,7 +60,7 @@ static void repeat(struct load_thread *thread, peer_t *peer, loop_t *loop, size_
 	}
 }
 
-/* Adds the processor time to *cpu, and returns the wall time of an allocation. */
+/* Adds the processor time to *cpu; returns the wall time per allocation. */
 static double measure(struct load_thread *thread, loop_t *loop, double *cpu)
 {
 	peer_t *const peer = (peer_t *)thread->load->shared;
@@ -92,7 +92,7 @@ static void work(struct load_thread *thread)
 	load_end(thread);
 	load->cpu = cpu;
 	if (load->rounds != 0)
-		return; /* someone counts instructions */
+		return; /* instructions are being counted */
 	load_add(load, "table_ns", measure(thread, w1_loop_table, &table_cpu));
 	load_add(load, "table_cpu_ns",
 		 table_cpu / (double)(ALLOCATIONS * load_rounds(load, ROUNDS)));
@@ -124,7 +124,7 @@ static void work_aligned(struct load_thread *thread)
 }
 #endif
 
-/* The first figures are those of the sizes; their mean is the one of the workload. */
+/* The first figures are those of the sizes; their mean is the figure of the workload. */
 static void run(struct load *load, void (*work_of)(struct load_thread *thread), size_t sizes)
 {
 	const double items = (double)(sizes * ALLOCATIONS * load_rounds(load, ROUNDS));

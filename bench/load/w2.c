@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * W2, list: 1M nodes of 16 bytes, linked by all threads together, each its own list; freed after
- * each round.
+ * W2, list: all threads together link 1M nodes of 16 bytes, each thread in a list of its own. They
+ * are freed after each round.
  */
 #include "workload.h"
 
@@ -28,7 +28,7 @@ static NOINLINE struct node *w2_list(peer_arena_t *arena, size_t nodes)
 	return list;
 }
 
-/* `together`: all threads have their arenas at the same time, so that there is one for each. */
+/* With `together`, all threads have their arenas at the same time, so that each gets one. */
 static void rounds_of(struct load_thread *thread, size_t rounds, bool together)
 {
 	peer_t *const peer = (peer_t *)thread->load->shared;

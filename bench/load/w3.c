@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * W3, cold: 1 GiB filled with objects of 64 bytes, from nothing, by all threads together. Page
- * faults are most of it.
+ * W3, cold: all threads together fill 1 GiB of fresh memory with objects of 64 bytes. Page faults
+ * are most of it.
  *
- * For a limit, `memset_ns` is the floor: the time, for each 64 bytes, to write to all of such
- * memory.
+ * For a limit, `memset_ns` is the lower bound: the time per 64 bytes to write to all of the memory.
  */
 #include "workload.h"
 

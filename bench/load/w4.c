@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * W4, checkout: pairs of get and put with one allocation of 32 bytes between them, from all
- * threads at the same time. An allocator without a pool has a malloc and a free instead.
+ * W4, checkout: all threads do pairs of get and put at the same time, with one allocation of 32
+ * bytes between them. An allocator without a pool does a malloc and a free instead.
  *
- * Every thread does its pairs twice, with a reset between: the second time, in memory that is
- * hot, counts.
+ * Every thread does its pairs twice, with a reset between. The second time, in hot memory, counts.
  */
 #include "workload.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * W5, phases: 200 phases; in each, every thread checks an arena out, allocates 100,000 objects of
- * 8 to 256 bytes and puts it back, then everything is freed. The threads live throughout.
+ * W5, phases: in each of 200 phases, every thread checks out an arena, allocates 100,000 objects of
+ * 8 to 256 bytes and puts it back; then everything is freed. The threads live throughout.
  *
- * The first two phases warm up. `steady_faults` are the page faults of all others together.
+ * The first two phases warm up. `steady_faults` are the page faults of all other phases together.
  */
 #include "workload.h"
 
@@ -21,7 +21,7 @@ static NOINLINE void w5_fill(peer_arena_t *arena)
 		use(peer_alloc(arena, sizes[i]), i);
 }
 
-/* `together`: all threads have their arenas at the same time, so that there is one for each. */
+/* With `together`, all threads have their arenas at the same time, so that each gets one. */
 static void phases_of(struct load_thread *thread, size_t phases, bool together)
 {
 	peer_t *const peer = (peer_t *)thread->load->shared;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * W6, mixed and cold: 5M objects a thread from nothing; 90 % of 16 to 64 bytes, 9 % up to 1 KiB,
- * 1 % of 4 to 64 KiB. Beside the time, the memory that it takes against the bytes asked for: so
- * of large objects one word is written in each 4 KiB.
+ * W6, mixed and cold: each thread allocates 5M objects in fresh memory: 90 % of 16 to 64 bytes, 9 %
+ * up to 1 KiB, 1 % of 4 to 64 KiB. Besides the time, it measures the resident memory against the
+ * bytes requested. For that, one word is written in each 4 KiB of a large object.
  */
 #include "workload.h"
 
@@ -48,7 +48,7 @@ static NOINLINE void w6_fill(peer_arena_t *arena, size_t objects)
 	}
 }
 
-/* The highest resident size goes into the place that w6() made for it. */
+/* The highest resident size goes into the extra figure that w6() added for it. */
 static void work(struct load_thread *thread)
 {
 	struct load *const load = thread->load;

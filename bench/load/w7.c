@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * W7, bulk free: what a reset takes after 1M and after 10M objects of 32 bytes. The figure is
- * that of 10M: the median of several resets; `first_us_*` are the first ones, of memory that is
- * fresh.
+ * W7, bulk free: the time of a reset after 1M and after 10M objects of 32 bytes. The figure is the
+ * median of several resets of 10M; `first_us_*` are the first resets, of fresh memory.
  */
 #include "workload.h"
 
@@ -25,7 +24,7 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Microseconds for one reset. */
+/* Returns microseconds for one reset. */
 static double time_reset(struct load_thread *thread, peer_t *peer, size_t objects)
 {
 	peer_arena_t *const arena = peer_get(peer, thread->number);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * W8, hand-over: a producer copies strings of 24 bytes, the NUL included, into its arena and
- * hands them to a consumer through a bounded ring of 1,024 pointers; the consumer reads every
- * byte. Done twice, with a reset between; the second time, in memory that is hot, counts.
+ * W8, hand-over: a producer copies strings of 24 bytes, the NUL included, into its arena and hands
+ * them to a consumer through a bounded ring of 1,024 pointers. The consumer reads every byte. This
+ * is done twice, with a reset between. The second time, in hot memory, counts.
  */
 #include "workload.h"
 
@@ -15,18 +15,18 @@
 #define LOOKS 1000
 #define BATCH ((size_t)64)
 
-/* A side's own view, on a line that the other never touches. */
+/* The data of one side, on a line that the other side never touches. */
 struct side {
 	size_t count __attribute__((aligned(64)));
-	size_t seen; /* what it saw last of the other's count */
+	size_t seen; /* its copy of the other's count */
 };
 
 /*
- * A ring for one producer and one consumer. Each side looks at the other's count only when the
- * ring seems full or empty; then it waits for BATCH places or messages. Without that, the faster
- * side does each message in step with the slower one, two cache lines travel for each, and
- * whoever allocates fastest looks slowest. For the same reason what a side has for itself is not
- * on the line of its count, which the other one looks at over and over while it waits.
+ * A ring for one producer and one consumer. Each side reads the other's count only when the ring
+ * seems full or empty; then it waits for BATCH slots or messages. Otherwise the faster side would
+ * handle each message in step with the slower one, two cache lines would move per message, and the
+ * fastest allocator would look slowest. For the same reason the data of a side is not on the line
+ * of its count, which the other side reads repeatedly while it waits.
  */
 struct ring {
 	struct side producer, consumer;
@@ -42,7 +42,7 @@ struct exchange {
 	size_t sums[TEXTS];
 };
 
-/* Spin, and at length let the other side run where it has to have this processor. */
+/* Spins, and after a while yields, in case the other side needs this processor. */
 static void wait_a_little(int *looks)
 {
 	if (++*looks == LOOKS) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The limit: a bare, inlined bump over one region for each thread, which is as large as the
- * workload needs. There is no pool: a thread's arena is its own. Nothing can be faster and still
- * hand out distinct memory. LIMIT_ADVICE says which pages the region has.
+ * The limit: a bare, inlined bump over one region per thread, which is as large as the workload
+ * needs. There is no pool: each thread has its own arena. Nothing can be faster and still hand out
+ * distinct memory. LIMIT_ADVICE chooses the pages of the region.
  */
 #ifndef PEER_LIMIT_H
 #define PEER_LIMIT_H
@@ -29,7 +29,7 @@ typedef struct peer {
 	peer_arena_t *arenas;
 } peer_t;
 
-/* A region aligned to huge pages; the ends that are cut off were never touched and stay mapped. */
+/* Maps a region aligned to huge pages. The ends that are cut off stay mapped and untouched. */
 static inline char *limit_region(size_t bytes)
 {
 	char *const memory = (char *)mmap(NULL, bytes + LIMIT_HUGE, PROT_READ | PROT_WRITE,
@@ -40,7 +40,7 @@ static inline char *limit_region(size_t bytes)
 
 	char *const start = memory + (LIMIT_HUGE - (uintptr_t)memory % LIMIT_HUGE) % LIMIT_HUGE;
 
-	madvise(start, bytes, LIMIT_ADVICE); /* a kernel without huge pages says no */
+	madvise(start, bytes, LIMIT_ADVICE); /* fails on a kernel without huge pages */
 	return start;
 }
 
@@ -88,7 +88,7 @@ static inline __attribute__((always_inline)) void *peer_alloc(peer_arena_t *aren
 	return ptr;
 }
 
-/* Here the position has to be aligned: it is where the last one ended. */
+/* The position must be aligned here: it is the end of the last allocation. */
 static inline __attribute__((always_inline)) void *peer_alloc_aligned(peer_arena_t *arena,
 								      size_t size, size_t align)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * malloc and free, of whichever library the program is linked with; its name is PEER_NAME, from
- * the build.
+ * malloc and free of the library with which the program is linked. The build defines its name,
+ * PEER_NAME.
  *
- * What a thread allocated is chained by a word in front of it, and the thread itself frees it,
- * object by object, at the end of a phase.
+ * The objects of a thread are chained by a word in front of each. The thread itself frees them one
+ * by one at the end of a phase.
  */
 #ifndef PEER_MALLOC_H
 #define PEER_MALLOC_H
@@ -37,7 +37,7 @@ static inline void peer_open(peer_t *peer, int threads, size_t bytes)
 		peer->arenas[i].last = NULL;
 }
 
-/* What is left goes with the process. */
+/* The end of the process frees the rest. */
 static inline void peer_close(peer_t *peer)
 {
 	(void)peer;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mimalloc's heaps. A heap belongs to the thread that made it: no other one may allocate from it,
- * so there is no pool to check one out of, and each thread destroys its own at the end of a
- * phase.
+ * mimalloc's heaps. A heap belongs to the thread that created it, and no other thread may allocate
+ * from it. So there is no pool: each thread destroys its own heap at the end of a phase.
  */
 #ifndef PEER_MI_HEAP_H
 #define PEER_MI_HEAP_H

@@ -13,7 +13,7 @@
 
 typedef struct peer_arena {
 	struct obstack stack;
-	void *first; /* freeing it frees all, and keeps the first chunk */
+	void *first; /* freeing it frees everything except the first chunk */
 	char apart[128];
 } peer_arena_t;
 

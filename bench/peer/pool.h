@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pool for arenas that come without one: a mutex and a vector. An adapter that includes it
- * gives
+ * The pool for arenas that come without one: a mutex and a vector. A peer that includes it defines
  *
  *	peer_arena_t *arena_new(void), void arena_free(peer_arena_t *), void arena_reset(peer_arena_t *)
  */
@@ -13,7 +12,7 @@
 typedef struct peer {
 	pthread_mutex_t lock;
 	size_t count;
-	peer_arena_t *idle[LOAD_MOST_THREADS]; /* no thread has two */
+	peer_arena_t *idle[LOAD_MOST_THREADS]; /* a thread has at most one */
 } peer_t;
 
 static peer_arena_t *arena_new(void);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* talloc: every allocation is a child of its arena, a context of its own, and freed with it. */
+/* talloc: every allocation is a context of its own, a child of its arena, and is freed with it. */
 #ifndef PEER_TALLOC_H
 #define PEER_TALLOC_H
 

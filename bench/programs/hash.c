@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * P5: uthash counts words: 2M of them, of which 300,000 are different and few are frequent, in a
- * table for each thread, whose entries are allocated one by one.
+ * P5: uthash counts 2M words, of which 300,000 are different and few are frequent, in a table per
+ * thread whose entries are allocated one by one.
  */
 #include "program.h"
 
 #include <stdio.h>
 
-/* uthash's hooks are macros, which see the variables of the function that they stand in. */
+/* uthash's hooks are macros, which see the variables of the calling function. */
 #define uthash_malloc(size) peer_alloc(arena, size)
 #define uthash_free(ptr, size) program_free(arena, ptr)
 #include <uthash.h>
 
-#pragma GCC diagnostic ignored "-Wimplicit-fallthrough" /* in uthash's macros; clang tells */
+#pragma GCC diagnostic ignored "-Wimplicit-fallthrough" /* in uthash's macros; clang warns */
 
 #define WORDS ((size_t)2000000)
 #define DIFFERENT ((size_t)300000)
@@ -58,7 +58,7 @@ static uint32_t check_table(const struct entry *table)
 }
 
 #if PEER_FREES_EACH
-/* HASH_CLEAR frees what the table holds beside the entries, which stay linked. */
+/* HASH_CLEAR frees the table but not the entries, which stay linked. */
 static void free_table(peer_arena_t *arena, struct entry *table)
 {
 	struct entry *entry = table;

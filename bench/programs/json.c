@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cJSON over documents of one line each, which are kept until the batch ends.
+ * cJSON parses documents of one line each, which are kept until the batch ends.
  *
- * P1: 32 MiB of made-up short messages for each thread. P2: the records of iso-codes, ten times.
+ * P1: 32 MiB of generated short messages per thread. P2: the records of iso-codes, ten times.
  */
 #include "program.h"
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * P4: Lua 5.4, a state for each of many short scripts, as a server has one for each request: made,
- * given its libraries, run and thrown away. Over an arena a state has a member of its own, which is
- * discarded; else lua_close() frees it. The collector is stopped: no script lives long enough.
+ * P4: Lua 5.4 runs many short scripts, each in a state of its own, as a server does per request.
+ * The state is created, gets its libraries, runs and is thrown away. Over an arena it has a member
+ * of its own, which is discarded; otherwise lua_close() frees it. The collector is stopped: no
+ * script lives long enough.
  */
 #include "program.h"
 
@@ -60,7 +61,7 @@ static void *allocate(void *context, void *ptr, size_t old_size, size_t size)
 
 	if (size == 0)
 		return NULL;
-	if (ptr == NULL) /* then old_size says what is allocated */
+	if (ptr == NULL) /* then old_size is the kind of the new object */
 		return peer_alloc(arena, size);
 	return program_realloc(arena, ptr, old_size, size);
 }

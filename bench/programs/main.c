@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The command line of a program around an outside library, over one peer: one sample.
+ * The command line of a program around an outside library over one peer. It takes one sample.
  *
  *	bench_LIBRARY_PEER PROGRAM [--threads N] [--quick] [--rounds N]	prints one line of JSON
- *	bench_LIBRARY_PEER --list		prints the programs, and thread counts that make sense
+ *	bench_LIBRARY_PEER --list		prints the programs, with useful numbers of threads
  *
- * --quick does about a tenth. --rounds sets the number of measured batches.
+ * --quick does about a tenth of the work. --rounds sets the number of measured batches.
  */
 #include "program.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* malloc, of whichever library the program is linked with; its name is PEER_NAME, from the build. */
+/* malloc of the library with which the program is linked. The build defines its PEER_NAME. */
 #ifndef PROGRAM_MALLOC_H
 #define PROGRAM_MALLOC_H
 

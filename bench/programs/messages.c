@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Documents like those that a short-message service sends: an object with its author, mentions, tags
- * and links in it, about 2 KB in one line; most of it are short strings. Made up by random numbers
- * that are the same in every run.
+ * Documents like those of a short-message service: an object with its author, mentions, tags and
+ * links, about 2 KB in one line, mostly short strings. They are generated from random numbers that
+ * are the same in every run.
  */
 #include "texts.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs a program in batches: a first one that is not measured, then as many as it wants. */
+/* Runs a program in batches: a first one that is not measured, then those that count. */
 #include "program.h"
 
 #include <stdio.h>

@@ -3,11 +3,10 @@
 #define PROGRAM_H
 
 /*
- * A program around a library that nobody here wrote: what it does, batch by batch, and where its
- * memory comes from.
+ * A program around an outside library: what it does in each batch, and where its memory comes from.
  *
- * A peer is one of ../peer, or malloc.h beside this file: there the program frees all that it
- * allocated, object by object (PEER_FREES_EACH), as it would without an arena.
+ * A peer is one of ../peer, or malloc.h beside this file. Over that one the program frees all that
+ * it allocated object by object (PEER_FREES_EACH), as it would without an arena.
  */
 
 #include "../load/workload.h"
@@ -19,17 +18,17 @@
 struct batch {
 	struct load_thread *thread;
 	peer_t *peer;
-	bool first; /* not measured: what is found is summed up in full */
+	bool first; /* not measured: the check covers all of the batch */
 };
 
 struct program {
 	const char *name;
 	const char *unit;
 	double unit_ns; /* the unit of the figure in ns */
-	bool processor; /* the figure is the processor time of all threads together, not the time */
-	size_t batches; /* measured; what --rounds changes */
+	bool processor; /* the figure is processor time of all threads, not elapsed time */
+	size_t batches; /* measured ones; changed by --rounds */
 
-	/* Before the threads are started. Returns what a batch of one thread holds, in items. */
+	/* Called before the threads start. Returns the number of items in a batch of one thread. */
 	double (*prepare)(struct load *load);
 
 	/* In every thread, which has arenas under its own number, and the first one also under that
@@ -38,27 +37,27 @@ struct program {
 	uint32_t (*batch)(const struct batch *batch);
 };
 
-/* What the executable can run; ends with one that has no name. */
+/* The programs of the executable; the last one has no name. */
 extern const struct program programs[];
 
 void program_run(const struct program *program, struct load *load);
 
-/* Print what is wrong, and end. */
+/* Prints the problem, and exits. */
 void program_die(const char *what) __attribute__((noreturn, cold));
 
-/* n, or a tenth of it with --quick. */
+/* Returns n, or a tenth of it with --quick. */
 static inline size_t program_size(const struct load *load, size_t n)
 {
 	return load->quick ? n / 10 : n;
 }
 
-/* Mix one more string, or number, into a check. */
+/* Mix a string or a number into a check. */
 uint32_t check_text(uint32_t check, const char *text);
 uint32_t check_number(uint32_t check, uint32_t number);
 
 /* --- memory ------------------------------------------------------------------------------ */
 
-/* The most that a batch of one thread takes: address space, where a peer wants to know. */
+/* The most memory of a batch of one thread: address space, for a peer that reserves it. */
 #define PROGRAM_MOST_BYTES ((size_t)8 << 30)
 
 static inline void *program_realloc(peer_arena_t *arena, void *ptr, size_t old_size, size_t size)
@@ -88,7 +87,7 @@ static inline void program_free(peer_arena_t *arena, void *ptr)
 #endif
 }
 
-/* Put an arena back, and free what was allocated since its checkout. */
+/* Puts an arena back, and frees what was allocated since its checkout. */
 static inline void program_discard(peer_t *peer, peer_arena_t *arena)
 {
 #if defined(HERD_HERD_H)

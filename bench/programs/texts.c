@@ -78,7 +78,7 @@ bool texts_read_folder(struct texts *texts, const char *folder, const char *suff
 }
 
 /*
- * Copies the records, without the blanks and line ends between their tokens. A file has one object
+ * Copies the records without the blanks and line ends between their tokens. A file has one object
  * (depth 1) with one array (depth 2) of records, which begin at depth 3.
  */
 static void add_records(struct texts *texts, const struct text *file, char *to)

@@ -2,8 +2,8 @@
 #ifndef TEXTS_H
 #define TEXTS_H
 
-/* The documents that programs read: all in memory before anything is measured. The memory comes
- * from mmap(2), and not from a peer. */
+/* The documents that programs read. All are in memory before anything is measured, in memory from
+ * mmap(2) and not from a peer. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,20 +20,20 @@ struct texts {
 	size_t bytes;
 };
 
-/* Add a document, which stays where it is. */
+/* Adds a document without copying it. */
 void texts_add(struct texts *texts, const char *start, size_t length);
 
-/* Add a file, or all files of a folder whose names end in `suffix`, by name, as long as they are
- * less than `most` bytes together. False: there is none. */
+/* Adds a file, or all files of a folder whose names end in `suffix`, sorted by name, as long as
+ * they are less than `most` bytes together. Returns false if there is none. */
 bool texts_read(struct texts *texts, const char *path);
 bool texts_read_folder(struct texts *texts, const char *folder, const char *suffix, size_t most);
 
-/* Add the records of a file of iso-codes, an object that holds an array of objects: each a document
- * in one line. False: there is no such file. */
+/* Adds the records of a file of iso-codes, which is an object that holds an array of objects. Each
+ * becomes a document of one line. Returns false if there is no such file. */
 bool texts_read_records(struct texts *texts, const char *path);
 
-/* Add documents like those that a short-message service sends, the same in every run, until they
- * are `bytes` together. */
+/* Adds documents like those of a short-message service, the same in every run, until they have
+ * `bytes` together. */
 void texts_make_messages(struct texts *texts, size_t bytes);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * P6: binary-trees of the Computer Language Benchmarks Game, to depth 21: one tree that is a level
- * deeper, one that lives on meanwhile, and many that are made, counted and thrown away: 604 million
- * nodes of two pointers. The threads share the many; the first one makes the two others.
+ * P6: binary-trees of the Computer Language Benchmarks Game, to depth 21. There is one tree that is
+ * a level deeper, one that lives throughout, and many that are built, counted and thrown away: 604
+ * million nodes of two pointers. The threads share the many; the first thread builds the other two.
  *
- * The figure is processor time, of all threads together, of everything. Over an arena a tree is freed
- * at once. No library beside the allocator: compiled as C, and as C++.
+ * The figure is the processor time of everything in all threads together. Over an arena a tree is
+ * freed at once. No library is used except the allocator. Compiled as C and as C++.
  */
 #include "program.h"
 
@@ -48,7 +48,7 @@ static void free_tree(struct tree *tree)
 }
 #endif
 
-/* A tree that is freed when it was counted. The arena holds nothing else. */
+/* Builds and counts a tree, and frees it. The arena holds nothing else. */
 static uint32_t short_lived(peer_arena_t *arena, unsigned depth)
 {
 #if defined(HERD_HERD_H)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-//! P6, binary-trees, over bumpalo: what trees.c does, with the command line of main.c. An arena for each
-//! thread is reset after each tree.
+//! P6, binary-trees, over bumpalo: the same as trees.c, with the command line of main.c. Each thread has an
+//! arena, which is reset after each tree.
 
 #[allow(dead_code)] // shared with the workloads
 #[path = "../peer/bumpalo/load.rs"]

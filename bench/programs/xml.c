@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * P3: expat over the locales of Unicode CLDR (up to 32 MB of XML): a parser for each document, and a
- * tree of its elements, attributes and texts, which is kept until the batch ends.
+ * P3: expat parses the locales of Unicode CLDR (up to 32 MB of XML): a parser per document builds a
+ * tree of elements, attributes and texts, which is kept until the batch ends.
  */
 #include "program.h"
 
@@ -20,7 +20,7 @@ static _Thread_local peer_arena_t *thread_arena;
 #if PEER_FREES_EACH
 static const XML_Memory_Handling_Suite memory = {malloc, realloc, free};
 #else
-/* expat does not say how large a block is that it resizes: its size stands in front of it. */
+/* expat does not pass the size of a block that it resizes: the size is kept in front of it. */
 static void *take(size_t size)
 {
 	size_t *const block = (size_t *)peer_alloc(thread_arena, sizeof(size_t) + size);
@@ -54,7 +54,7 @@ static const XML_Memory_Handling_Suite memory = {take, resize, leave};
 
 struct attribute {
 	struct attribute *next;
-	const char *value; /* behind the name */
+	const char *value; /* after the name, in the same block */
 	char name[];
 };
 
@@ -136,7 +136,7 @@ static void XMLCALL add_text(void *context, const char *bytes, int length)
 	new_node(tree->open, bytes, (size_t)length);
 }
 
-/* Depth first; without recursion, for documents may be deep. */
+/* Walks depth first without recursion, since documents may be deep. */
 static struct node *next_node(struct node *node)
 {
 	if (node->first != NULL)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""What bench/run is made of: building, sampling, counting, judging, showing what was found."""
+"""The parts of bench/run: building, sampling, counting, comparing with targets, writing results."""

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Why a command failed, for a person."""
+"""The reason why a command failed, as text."""
 
 import subprocess
 
 
 def reason_of(failure: Exception) -> str:
-    """One line: how it ended, and the last that it said."""
+    """Returns one line: how the command ended, and the last line of its stderr."""
     if isinstance(failure, subprocess.TimeoutExpired):
         return f"it took more than {failure.timeout:.0f} seconds"
     if isinstance(failure, subprocess.CalledProcessError):

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-Instructions an item: what a run executes that is longer than another one, divided by what it does
-more. By the processor's counters where perf has them, else by valgrind, which counts what it
-interprets.
+Instructions per item: the difference of a long and a short run, divided by the difference of their
+items. They are counted by the processor if perf can read its counters, else by callgrind.
 """
 
 import concurrent.futures
@@ -18,7 +17,7 @@ from .failure import reason_of
 
 Counter = Callable[[list[str]], int]
 
-# What --rounds means to a workload: the rounds of a short and of a long run, and the items a round.
+# By workload: the --rounds of a short and of a long run, and the items per round.
 LENGTHS = {
     "w1": (1, 3, 60_000),
     "w1-table": (1, 3, 10_000),
@@ -26,14 +25,14 @@ LENGTHS = {
     "w4": (10_000, 30_000, 2),  # each pair is done twice, the first time to warm up
 }
 
-# Where only some peers have a workload: theirs.
+# The peers that have a workload, if not all do.
 PEERS = {"w1-aligned": ("herd", "limit4k", "limithuge")}
 
 TIMEOUT = 120
 
 
 def by_perf(command: list[str]) -> int:
-    """Instructions outside the kernel, counted by the processor."""
+    """Counts the instructions outside the kernel by the processor."""
     done = subprocess.run(["perf", "stat", "-x", ",", "-e", "instructions:u", *command],
                           capture_output=True, text=True, check=True, timeout=TIMEOUT)
     for line in done.stderr.splitlines():
@@ -44,7 +43,7 @@ def by_perf(command: list[str]) -> int:
 
 
 def by_valgrind(command: list[str]) -> int:
-    """Instructions outside the kernel, counted by callgrind."""
+    """Counts the instructions outside the kernel by callgrind."""
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
             ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out", *command],
@@ -56,7 +55,7 @@ def by_valgrind(command: list[str]) -> int:
 
 
 def counter() -> tuple[str, Counter] | None:
-    """The way to count on this machine, with its name."""
+    """The function that counts on this machine, with its name; None if there is no way."""
     if shutil.which("perf") is not None:
         try:
             by_perf(["true"])
@@ -69,7 +68,7 @@ def counter() -> tuple[str, Counter] | None:
 
 
 def count(program: pathlib.Path, workload: str, counts: Counter) -> float:
-    """Instructions for each item of a workload that a run does more."""
+    """The instructions per item of a workload."""
     short, long, items = LENGTHS[workload]
     runs = [counts([str(program), workload, "--rounds", str(rounds)]) for rounds in (short, long)]
     return round((runs[1] - runs[0]) / ((long - short) * items), 3)
@@ -78,9 +77,9 @@ def count(program: pathlib.Path, workload: str, counts: Counter) -> float:
 def count_all(jobs_of: dict[str, tuple[pathlib.Path, list[str]]], counts: Counter
               ) -> tuple[dict[str, dict[str, float]], dict[str, str]]:
     """
-    Instructions an item of each peer and workload; and for each peer that failed, the reason. Each
-    peer has its program and its workloads. Counts do not depend on what else runs: as many at a
-    time as there are processors.
+    The instructions per item by peer and workload, and the reasons of the peers that failed.
+    `jobs_of` has the program and the workloads of each peer. Counts do not depend on other load, so
+    as many run at a time as there are processors.
     """
     by_peer: dict[str, dict[str, float]] = {name: {} for name in jobs_of}
     failures: dict[str, str] = {}
@@ -97,7 +96,7 @@ def count_all(jobs_of: dict[str, tuple[pathlib.Path, list[str]]], counts: Counte
 
 
 def blind_herd(root: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
-    """A bench_herd that does not notice valgrind: else every allocation is a call that keeps red
-    zones, and what is counted is another program."""
+    """Builds a bench_herd that does not notice valgrind. Otherwise every allocation would be a call
+    that keeps red zones, and the count that of other code."""
     peers.build(root, folder, "bench/load/bench_herd", blind=True)
     return peers.executables(folder)["herd"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The machine: what it is, and whether it did something else meanwhile."""
+"""Describes the machine, and detects whether other processes used it during a sample."""
 
 import datetime
 import os
@@ -10,12 +10,12 @@ import time
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
-# Seconds that /proc/stat may be off by, on two processors.
+# Seconds: the error of /proc/stat on two processors.
 STAT_ERROR = 0.02
 
 
 def first_line(*command: str) -> str | None:
-    """The first line that a command prints; None where it can't be run."""
+    """The first line that a command prints; None if it cannot be run."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     except (OSError, subprocess.SubprocessError):
@@ -24,7 +24,7 @@ def first_line(*command: str) -> str | None:
 
 
 def read_text(path: str) -> str | None:
-    """A file of /proc or /sys, without its line end; None where there is none."""
+    """The contents of a file of /proc or /sys without the line end; None if there is none."""
     try:
         return pathlib.Path(path).read_text(encoding="utf-8").strip()
     except OSError:
@@ -32,7 +32,7 @@ def read_text(path: str) -> str | None:
 
 
 def value_of(path: str, key: str) -> str | None:
-    """What stands behind "key :" in a file such as /proc/cpuinfo, the first time."""
+    """The first value of a key in a file such as /proc/cpuinfo."""
     for line in (read_text(path) or "").splitlines():
         name, _, value = line.partition(":")
         if name.strip() == key:
@@ -46,7 +46,7 @@ def processors() -> int:
 
 
 def describe(root: pathlib.Path) -> dict[str, str]:
-    """What has to be known of the machine to read the figures; what can't be found is left out."""
+    """What a reader of the figures must know of the machine, without what cannot be found."""
     uname = os.uname()
     huge = "/sys/kernel/mm/transparent_hugepage/"
     found = {
@@ -68,23 +68,23 @@ def describe(root: pathlib.Path) -> dict[str, str]:
 
 
 def busy_seconds() -> float:
-    """What the processors worked, for whomever, and what a hypervisor took from them."""
+    """Seconds that the processors worked for any process, or that a hypervisor took."""
     fields = [int(field) for field in (read_text("/proc/stat") or "").split("\n", 1)[0].split()[1:]]
     user, nice, system, _idle, _iowait, irq, softirq, steal = fields[:8]
     return (user + nice + system + irq + softirq + steal) / TICKS
 
 
 def own_seconds() -> float:
-    """What this process and its children that have ended worked."""
+    """Seconds that this process and its finished children worked."""
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 class Quiet:
     """
-    Says whether other processes had a tenth of a processor or more since it was made. Threads
-    contend only while they run at the same time, and a processor that is shared is slower: such a
-    sample says little.
+    Detects whether other processes used a tenth of a processor or more since it was created.
+    Threads contend only while they run at the same time, and a shared processor is slower: such a
+    sample is worth little.
     """
 
     def __init__(self) -> None:
@@ -92,6 +92,6 @@ class Quiet:
         self.others = busy_seconds() - own_seconds()
 
     def held(self) -> bool:
-        """Whether nobody else worked."""
+        """Whether no other process disturbed the sample."""
         elapsed = time.monotonic() - self.since
         return busy_seconds() - own_seconds() - self.others < elapsed / 10 + STAT_ERROR

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The peers: what they need, how they are built, and which of them there are."""
+"""The peers: the packages that they need, how they are built, and which of them exist."""
 
 import dataclasses
 import os
@@ -9,8 +9,8 @@ import subprocess
 from . import programs
 from .failure import reason_of
 
-# What each peer needs beyond a C compiler, as tests/need.sh says it: KIND:WHAT:PACKAGE. An
-# executable bench_NAME that is not named here is run as well.
+# What each peer needs besides a C compiler, in the form of tests/need.sh: KIND:WHAT:PACKAGE. An
+# executable bench_NAME that is not listed here is run as well.
 NEEDS: dict[str, tuple[str, ...]] = {
     "herd": (),
     "limit4k": (),
@@ -37,7 +37,7 @@ TOOLS = (
 )
 WISHES = ("cmd:gnuplot:gnuplot-nox", "cmd:valgrind:valgrind", "hdr:valgrind/valgrind.h:valgrind")
 
-# Of the programs of bench/load, those that are no peers.
+# The programs of bench/load that are no peers.
 NO_PEERS = ("steps",)
 
 PACKAGES = """
@@ -45,7 +45,7 @@ PACKAGES = """
 tools=$1; wishes=$2; crate=$3
 need $tools
 want $wishes
-if [ -n "$need_missing" ]; then # one that is not to be had stops the others
+if [ -n "$need_missing" ]; then # one unavailable package stops the others
     for wish in $wishes; do want "$wish"; done
 fi
 registry=${CARGO_REGISTRY:-/usr/share/cargo/registry}
@@ -57,24 +57,24 @@ need_packages $wishes
 
 
 class BuildFailed(Exception):
-    """The tree could not be built; the message is the end of the compiler's."""
+    """The tree could not be built. The message is the end of the build log."""
 
 
 @dataclasses.dataclass
 class Peer:
-    """One executable, or the reason why there is none."""
+    """A peer: its executables, or the reason why there are none."""
 
     name: str
     program: pathlib.Path | None = None
     reason: str | None = None
-    # Thread counts by workload, as --list says them.
+    # Thread counts by workload, from --list.
     workloads: dict[str, list[int]] = dataclasses.field(default_factory=dict)
     # The executable of each workload: `program`, or one around an outside library.
     programs: dict[str, pathlib.Path] = dataclasses.field(default_factory=dict)
 
 
 def install(root: pathlib.Path, names: list[str], workloads: list[str] | None) -> set[str]:
-    """Installs what is missing, as far as it may; returns the packages that are not to be had."""
+    """Installs missing packages if permitted; returns the packages that are still missing."""
     wishes = {wish for name in names for wish in NEEDS.get(name, ())} | set(WISHES)
     wishes |= programs.needs(workloads)
     crate = "yes" if "bumpalo" in names else ""
@@ -82,12 +82,12 @@ def install(root: pathlib.Path, names: list[str], workloads: list[str] | None) -
         ["sh", "-c", PACKAGES, "sh", str(root), " ".join(TOOLS), " ".join(sorted(wishes)), crate],
         stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
-        raise BuildFailed("not all that is needed is installed")
+        raise BuildFailed("a required package is missing")
     return set(done.stdout.split())
 
 
 def run_logged(command: list[str], log: pathlib.Path) -> None:
-    """Runs a step of a build; raises with the end of what it said where it fails."""
+    """Runs a step of a build; raises BuildFailed with the end of its output if it fails."""
     with log.open("a", encoding="utf-8") as output:
         done = subprocess.run(command, stdout=output, stderr=output, check=False)
     if done.returncode != 0:
@@ -97,8 +97,8 @@ def run_logged(command: list[str], log: pathlib.Path) -> None:
 
 def build(root: pathlib.Path, folder: pathlib.Path, *targets: str, blind: bool = False) -> None:
     """
-    Builds the tree for a release. A blind one does not notice valgrind, under which herd would else
-    keep red zones; it is for callgrind only.
+    Builds the tree for a release. A blind build does not notice valgrind, under which herd would
+    keep red zones. It is for callgrind only.
     """
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "build.log"
@@ -111,8 +111,7 @@ def build(root: pathlib.Path, folder: pathlib.Path, *targets: str, blind: bool =
 
 
 def build_bumpalo(root: pathlib.Path, folder: pathlib.Path) -> str | None:
-    """Builds the peer in Rust, its program around no library, too; returns the reason where that
-    fails."""
+    """Builds the peer in Rust and its binary-trees; returns the reason if that fails."""
     script = str(root / "bench/peer/bumpalo/build")
     try:
         run_logged([script, str(folder / "bench/load/bench_bumpalo")], folder / "build.log")
@@ -124,7 +123,7 @@ def build_bumpalo(root: pathlib.Path, folder: pathlib.Path) -> str | None:
 
 
 def read_list(peer: Peer, program: pathlib.Path) -> None:
-    """Asks an executable of the peer what it can run."""
+    """Reads from an executable of the peer which workloads it can run."""
     try:
         done = subprocess.run([str(program), "--list"], capture_output=True, text=True,
                               check=True, timeout=60)
@@ -146,7 +145,7 @@ def executables(folder: pathlib.Path) -> dict[str, pathlib.Path]:
 
 
 def discover(folder: pathlib.Path, wanted: list[str] | None, missing: set[str]) -> list[Peer]:
-    """All peers in a fixed order, herd first; those that are not there with the reason."""
+    """All peers in a fixed order, herd first; a missing one has its reason."""
     found = executables(folder)
     names = list(NEEDS) + sorted(set(found) - set(NEEDS))
     peers = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The pictures, by gnuplot: SVG that is readable on light and on dark ground."""
+"""The pictures: SVG by gnuplot that is readable on a light and on a dark background."""
 
 import pathlib
 import re
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from .report import TITLES, number
 from .results import HERD, LIMITS, Cell, Results, with_threads
 
-# In the middle between black and white: text and lines stand out on both.
+# Half-way between black and white: text and lines stand out on both.
 INK = "#767676"
 HERD_COLOUR = "#e8590c"
 LIMIT_COLOUR = "#8f9aa3"
@@ -18,15 +18,24 @@ OTHER_COLOUR = "#4b87c5"
 COLOURS = ("#3a7fd5", "#2f9e44", "#ae3ec9", "#0c8599", "#c2871d", "#d6336c", "#5f6fd8", "#74962a",
            "#a0603a", "#1fa37f", "#8a63d2", "#b55a9a")
 
-# Where the greatest figure is this many times the least one, the axis is logarithmic.
+# The axis is logarithmic if the greatest figure is this many times the least one.
 LOGARITHMIC = 30
 
-# Workloads that have a picture with a curve over threads beside the bars.
+# Workloads that have a picture with curves over threads besides the bars.
 CURVES = ("w2", "w4", "w5")
+
+# The pictures that --publish copies, by workload: an allocation beside a bare bump, checkouts and
+# repeated phases over threads, and a program around an outside library.
+PUBLISHED = {
+    "p1": ("p1-2.svg",),
+    "w1": ("w1-1.svg",),
+    "w4": ("w4-threads.svg",),
+    "w5": ("w5-threads.svg",),
+}
 
 
 def setup(width: int, height: int, title: str) -> Iterator[str]:
-    """What both kinds of pictures begin with; the ground is left transparent."""
+    """The beginning of both kinds of pictures; their background is transparent."""
     yield f"set terminal svg size {width},{height} dynamic font 'sans-serif,13' noenhanced"
     yield f"set title '{title}' textcolor '{INK}'"
     yield f"set border 3 linecolor '{INK}'"
@@ -36,8 +45,7 @@ def setup(width: int, height: int, title: str) -> Iterator[str]:
 
 
 def axis(name: str, label: str, values: list[float]) -> tuple[list[str], float]:
-    """A logarithmic axis where the values are far from each other, else one that begins at 0; and
-    where it begins."""
+    """An axis, logarithmic if the values are far apart, and the value at which it begins."""
     least = min((value for value in values if value > 0), default=1.0)
     if max(values) > LOGARITHMIC * least:
         return [f"set logscale {name}",
@@ -55,13 +63,13 @@ def colours(results: Results) -> dict[str, str]:
 
 
 def bar_colour(peer: str) -> int:
-    """Bars have their names beside them: herd stands out, and so do the limits."""
+    """The colour of a bar: herd and the limits stand out, for each bar has its name beside it."""
     colour = {HERD: HERD_COLOUR, **{limit: LIMIT_COLOUR for limit in LIMITS}}
     return int(colour.get(peer, OTHER_COLOUR)[1:], 16)
 
 
 def bars_script(results: Results, workload: str, threads: int) -> str:
-    """Horizontal bars, one a peer, the fastest on top; the least and greatest sample as a line."""
+    """A horizontal bar per peer, the fastest on top, with a line from least to greatest."""
     found = []
     for peer in results.peers(workload):
         spread = results.spread(Cell(workload, peer, threads))
@@ -114,25 +122,25 @@ def curves_script(results: Results, workload: str) -> str:
 
 
 def draw(script: str, path: pathlib.Path) -> None:
-    """Runs gnuplot; what it complains about ends up in the exception."""
+    """Runs gnuplot; raises ValueError with its error message."""
     done = subprocess.run(["gnuplot"], input=f"set output '{path.name}'\n{script}", text=True,
                           capture_output=True, check=False, cwd=path.parent)
-    # gnuplot reads a script to its end, and returns 0, whatever fails in it.
+    # gnuplot reads the script to its end and returns 0 even if a command in it fails.
     if done.returncode != 0 or "line " in done.stderr:
         raise ValueError(f"{path.name}: gnuplot: {done.stderr.strip()}")
     path.write_text(slim(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def slim(svg: str) -> str:
-    """A picture without blanks between its elements, and without what draws nothing: pictures are
-    kept in the repository."""
+    """The picture without blanks between its elements and without elements that draw nothing: some
+    pictures are committed."""
     svg = re.sub(r">\s+<", "><", svg)
     svg = re.sub(r"<filter.*?</filter>", "", svg)
     return re.sub(r"<g [^>]*></g>", "", svg)
 
 
 def draw_all(results: Results, folder: pathlib.Path) -> dict[str, list[str]]:
-    """All pictures, as file names by workload; none where there is no gnuplot."""
+    """Draws all pictures; returns their file names by workload, and none if gnuplot is missing."""
     if shutil.which("gnuplot") is None:
         return {}
     pictures: dict[str, list[str]] = {}
@@ -149,8 +157,15 @@ def draw_all(results: Results, folder: pathlib.Path) -> dict[str, list[str]]:
     return pictures
 
 
+def published(pictures: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Those of the pictures that are committed."""
+    kept = {workload: [name for name in names if name in PUBLISHED.get(workload, ())]
+            for workload, names in pictures.items()}
+    return {workload: names for workload, names in kept.items() if names}
+
+
 def shown_threads(results: Results, workload: str) -> list[int]:
-    """The thread counts that get bars: the least, and the greatest that has a processor each."""
+    """The thread counts with bars: the least, and the greatest with a processor for each thread."""
     threads = results.threads(workload)
     processors = int(results.data["machine"]["processors"])
     return sorted({threads[0], max((count for count in threads if count <= processors),

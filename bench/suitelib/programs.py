@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The programs around outside libraries: what they need, and where they are."""
+"""The programs around outside libraries: the packages that they need, and their executables."""
 
 import os
 import pathlib
 
-# What each needs beyond a C compiler, to be built and as its data, as tests/need.sh says it.
+# What each needs besides a C compiler to be built and as data, in the form of tests/need.sh.
 PROGRAMS: dict[str, tuple[str, ...]] = {
     "p1": ("hdr:cjson/cJSON.h:libcjson-dev",),
     "p2": ("hdr:cjson/cJSON.h:libcjson-dev",
@@ -18,17 +18,17 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
 
 
 def wanted(workloads: list[str] | None) -> list[str]:
-    """Those that are asked for; None asks for all."""
+    """The selected programs; None selects all."""
     return [name for name in PROGRAMS if workloads is None or name in workloads]
 
 
 def needs(workloads: list[str] | None) -> set[str]:
-    """What those that are asked for need."""
+    """What the selected programs need."""
     return {need for name in wanted(workloads) for need in PROGRAMS[name]}
 
 
 def gaps(workloads: list[str] | None, missing: set[str]) -> dict[str, str]:
-    """Those that are asked for and can't be run for want of a package, with the reason."""
+    """The selected programs that cannot run because a package is missing, with the reason."""
     found = {}
     for name in wanted(workloads):
         lacking = {need.rpartition(":")[2] for need in PROGRAMS[name]} & missing
@@ -38,7 +38,7 @@ def gaps(workloads: list[str] | None, missing: set[str]) -> dict[str, str]:
 
 
 def executables(folder: pathlib.Path, peer: str) -> list[pathlib.Path]:
-    """The programs over a peer that were built: bench_LIBRARY_PEER."""
+    """The executables of a peer that were built: bench_LIBRARY_PEER."""
     return [path for path in sorted(folder.glob(f"bench/programs/bench_*_{peer}"))
             if path.is_file() and os.access(path, os.X_OK)
             and path.name.split("_", 2)[2] == peer]

@@ -1,33 +1,33 @@
 # SPDX-License-Identifier: MIT
-"""results.md: a table for each workload, and below it what herd must reach."""
+"""results.md: for each workload a table and, below it, the targets that herd met or missed."""
 
 import collections
 from collections.abc import Iterator
 
-from .bars import bars_of
+from .targets import targets_of
 from .results import HERD, Cell, Results, with_threads
 
 TITLES = {
     "w1": "W1, hot: 8 to 256 bytes into warm memory",
-    "w2": "W2, list: 1M nodes of 16 bytes over all threads, freed after each round",
+    "w2": "W2, list: 1M nodes of 16 bytes in all threads together, freed after each round",
     "w3": "W3, cold: 1 GiB of 64-byte objects from nothing",
     "w4": "W4, checkout: get, one allocation of 32 bytes, put",
-    "w5": "W5, phases: 100,000 objects of 8 to 256 bytes a thread, then a reset",
-    "w6": "W6, mixed and cold: 5M objects a thread, most small, some up to 64 KiB",
+    "w5": "W5, phases: 100,000 objects of 8 to 256 bytes per thread, then a reset",
+    "w6": "W6, mixed and cold: 5M objects per thread, most of them small, some up to 64 KiB",
     "w7": "W7, bulk free: a reset after 10M objects of 32 bytes",
     "w8": "W8, hand-over: strings of 24 bytes through a ring of 1,024",
-    "p1": "P1, cJSON: 32 MiB of made-up short messages a thread, one in a line",
-    "p2": "P2, cJSON: the records of iso-codes, one in a line, ten times a thread",
-    "p3": "P3, expat: 32 MB of Unicode CLDR a thread, into trees",
+    "p1": "P1, cJSON: 32 MiB of generated short messages per thread, one document per line",
+    "p2": "P2, cJSON: the records of iso-codes, one document per line, ten times per thread",
+    "p3": "P3, expat: 32 MB of Unicode CLDR per thread, parsed into trees",
     "p4": "P4, Lua: a state for each of many short scripts",
-    "p5": "P5, uthash: 2M words counted a thread, 300,000 of them different",
+    "p5": "P5, uthash: 2M words counted per thread, 300,000 of them different",
     "p6": "P6, binary-trees, depth 21",
 }
 
 PROGRAM_COLUMNS = (("processor time", "cpu"), ("faults", "faults"),
                    ("most resident MiB", "rss_mib"))
 
-# Columns beside the time: a heading, and the extra figure that stands in it.
+# Columns beside the time: the heading, and the extra figure that the column shows.
 COLUMNS = {
     "w1": (("processor ns", "cpu_ns"), ("sizes from a table: ns", "table_ns"),
            ("processor ns", "table_cpu_ns"), ("faults", "faults")),
@@ -49,7 +49,7 @@ COLUMNS = {
     "p6": (("wall s", "wall"), ("faults", "faults"), ("most resident MiB", "rss_mib")),
 }
 
-# Columns of instructions: a heading, and what was counted.
+# Columns of instructions: the heading, and the name of the count.
 COUNTED = {
     "w1": (("instructions", "w1"), ("sizes from a table: instructions", "w1-table"),
            ("aligned to 16: instructions", "w1-aligned")),
@@ -81,7 +81,7 @@ def table(heads: list[str], rows: list[list[str]]) -> Iterator[str]:
 
 
 def row_of(results: Results, cell: Cell) -> list[str]:
-    """What is known of a cell."""
+    """The row of a cell; empty if it has no samples."""
     spread = results.spread(cell)
     if spread is None:
         return []
@@ -96,7 +96,7 @@ def row_of(results: Results, cell: Cell) -> list[str]:
 
 
 def workload_table(results: Results, workload: str) -> Iterator[str]:
-    """The table, by threads and then by time."""
+    """The table of a workload, sorted by threads and then by time."""
     heads = ["peer", "threads", results.unit(workload), "least to greatest", "ratio to herd"]
     heads += [head for head, _ in COUNTED.get(workload, ())]
     heads += [head for head, _ in COLUMNS.get(workload, ())]
@@ -112,16 +112,16 @@ def workload_table(results: Results, workload: str) -> Iterator[str]:
 
 
 def workload_section(results: Results, workload: str, pictures: list[str]) -> Iterator[str]:
-    """The table, the pictures, what herd must reach."""
+    """The table, the targets and the pictures of a workload."""
     yield f"## {TITLES.get(workload, workload)}"
     yield ""
     yield from workload_table(results, workload)
     yield ""
-    bars = bars_of(results, workload)
-    if bars:
-        yield "herd must reach:"
+    targets = targets_of(results, workload)
+    if targets:
+        yield "Targets of herd:"
         yield ""
-        yield from (f"- {bar}" for bar in bars)
+        yield from (f"- {target}" for target in targets)
         yield ""
     for picture in pictures:
         yield f"![{TITLES.get(workload, workload)}]({picture})"
@@ -131,26 +131,27 @@ def workload_section(results: Results, workload: str, pictures: list[str]) -> It
 def machine_section(results: Results) -> Iterator[str]:
     """Where and how it was measured."""
     yield from table(["machine", ""],
-                     [[name, value] for name, value in results.data["machine"].items()])
+                     [["commit of herd" if name == HERD else name, value]
+                      for name, value in results.data["machine"].items()])
     yield ""
     samples = results.data["samples"]
     counts = collections.Counter((s["workload"], s["peer"], s["threads"]) for s in samples)
     least, most = min(counts.values()), max(counts.values())
     number_of = f"{least}" if least == most else f"{least} to {most}"
-    yield (f"Medians of {number_of} samples, each a process of its own, all peers in "
-           f"turns. During {sum(sample['disturbed'] for sample in samples)} of {len(samples)} "
-           "samples other processes had a tenth of a processor or more. A ratio to herd above 1 "
-           "means that herd is faster.")
+    yield (f"Figures are medians of {number_of} samples. Each sample is a process of its own, and "
+           "the peers are sampled alternately. Other processes used a tenth of a processor or more "
+           f"during {sum(sample['disturbed'] for sample in samples)} of {len(samples)} samples. "
+           "A ratio to herd above 1 means that herd is faster.")
     if results.data["options"]["quick"]:
-        yield "Taken with --quick: a tenth of the work, to look, not to judge by."
+        yield "This run used --quick: it did a tenth of the work, which is too little to judge by."
     if results.data["counter"]:
-        yield (f"Instructions are counted by {results.data['counter']}: the loop of the "
-               "workload is included.")
+        yield (f"Instructions were counted by {results.data['counter']}. They include the loop of "
+               "the workload.")
     yield ""
 
 
 def left_out(results: Results) -> Iterator[str]:
-    """What is not in the tables, and why."""
+    """What the tables do not contain, with the reasons."""
     lines = [f"- {name}: {peer['reason']}"
              for name, peer in results.data["peers"].items() if peer["reason"]]
     lines += [f"- {workload.upper()}: {reason}"
@@ -162,7 +163,7 @@ def left_out(results: Results) -> Iterator[str]:
         lacking = [workload.upper() for workload in results.workloads()
                    if peer["reason"] is None and workload not in peer["workloads"]]
         if lacking:
-            lines.append(f"- {name}: it has no {', '.join(lacking)}")
+            lines.append(f"- {name}: not built for {', '.join(lacking)}")
     lines += [f"- instructions of {name}: {reason}"
               for name, reason in results.data["instruction_failures"].items()]
     if lines:
@@ -173,24 +174,24 @@ def left_out(results: Results) -> Iterator[str]:
 
 
 def summary(results: Results) -> Iterator[str]:
-    """How many bars were met, and which were not."""
-    bars = [(workload, bar) for workload in results.workloads()
-            for bar in bars_of(results, workload)]
-    missed = [(workload, bar) for workload, bar in bars if bar.met() is False]
-    if not bars:
+    """How many targets herd met, and which ones it missed."""
+    targets = [(workload, target) for workload in results.workloads()
+               for target in targets_of(results, workload)]
+    missed = [(workload, target) for workload, target in targets if target.met() is False]
+    if not targets:
         return
-    met = sum(bar.met() is True for _, bar in bars)
-    rest = len(bars) - met - len(missed)
-    yield (f"Of {len(bars)} bars, {met} are met and {len(missed)} missed"
-           f"{f'; {rest} are not measured' if rest else ''}.")
+    met = sum(target.met() is True for _, target in targets)
+    rest = len(targets) - met - len(missed)
+    yield (f"Of {len(targets)} targets, herd met {met} and missed {len(missed)}"
+           f"{f'; {rest} were not measured' if rest else ''}.")
     yield ""
     if missed:
-        yield from (f"- {workload.upper()}, {bar}" for workload, bar in missed)
+        yield from (f"- {workload.upper()}, {target}" for workload, target in missed)
         yield ""
 
 
 def markdown(results: Results, pictures: dict[str, list[str]]) -> str:
-    """The whole of results.md; pictures are file names beside it, by workload."""
+    """The whole of results.md. `pictures` are the names of the files beside it, by workload."""
     lines = ["# Results", ""]
     lines += machine_section(results)
     lines += summary(results)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a run found: the contents of results.json, and the questions that its readers ask."""
+"""The results of a run: the contents of results.json, and the figures computed from them."""
 
 import dataclasses
 import json
@@ -9,12 +9,12 @@ from typing import Any
 
 HERD = "herd"
 
-# Bare bumps over prepared memory: no peer can be faster.
+# Bare bump allocators over prepared memory: no peer can be faster.
 LIMITS = ("limit4k", "limithuge")
 
 
 def with_threads(count: int) -> str:
-    """For a sentence."""
+    """The number of threads as words of a sentence."""
     return f"{count} thread" if count == 1 else f"{count} threads"
 
 
@@ -29,7 +29,7 @@ class Spread:
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Cell:
-    """What is sampled: a workload, a peer, a number of threads."""
+    """The unit of sampling: a workload, a peer and a number of threads."""
 
     workload: str
     peer: str
@@ -40,51 +40,51 @@ class Cell:
 
 
 class Results:
-    """results.json in memory. All that is shown is computed from it, and from nothing else."""
+    """results.json in memory. Everything that is shown is computed from it alone."""
 
     def __init__(self, data: dict[str, Any]) -> None:
         self.data = data
 
     @classmethod
     def read(cls, path: pathlib.Path) -> "Results":
-        """The results of an earlier run."""
+        """Reads the results of an earlier run."""
         return cls(json.loads(path.read_text(encoding="utf-8")))
 
     def write(self, path: pathlib.Path) -> None:
-        """For other programs, and for read(); a line for each sample."""
+        """Writes results.json with one line per sample."""
         others = {name: value for name, value in self.data.items() if name != "samples"}
         lines = ",\n".join("  " + json.dumps(sample) for sample in self.data["samples"])
         head = json.dumps(others, indent=1).removesuffix("\n}")
         path.write_text(f'{head},\n "samples": [\n{lines}\n ]\n}}\n', encoding="utf-8")
 
     def workloads(self) -> list[str]:
-        """All that were sampled, in order."""
+        """The sampled workloads, in order."""
         return sorted({sample["workload"] for sample in self.data["samples"]})
 
     def peers(self, workload: str) -> list[str]:
-        """All that were sampled, in the order in which the peers are known."""
+        """The sampled peers, in the order of `peers` in results.json."""
         sampled = {sample["peer"] for sample in self.data["samples"]
                    if sample["workload"] == workload}
         return [peer for peer in self.data["peers"] if peer in sampled]
 
     def threads(self, workload: str, peer: str | None = None) -> list[int]:
-        """The thread counts that were sampled."""
+        """The sampled thread counts."""
         return sorted({sample["threads"] for sample in self.data["samples"]
                        if sample["workload"] == workload and peer in (None, sample["peer"])})
 
     def samples(self, cell: Cell) -> list[dict[str, Any]]:
-        """In the order in which they were taken."""
+        """The samples of a cell, in the order in which they were taken."""
         return [sample for sample in self.data["samples"]
                 if (sample["workload"], sample["peer"], sample["threads"])
                 == (cell.workload, cell.peer, cell.threads)]
 
     def unit(self, workload: str) -> str:
-        """What the figures of a workload mean."""
+        """The unit of the figures of a workload."""
         return str(next(sample["unit"] for sample in self.data["samples"]
                         if sample["workload"] == workload))
 
     def spread(self, cell: Cell, figure: str = "value") -> Spread | None:
-        """A figure of a cell: "value", or one of the extra ones. None: it has no such figure."""
+        """A figure of a cell, "value" or an extra one; None if a sample lacks it."""
         samples = self.samples(cell)
         values = [sample["value"] if figure == "value" else sample["extra"].get(figure)
                   for sample in samples]
@@ -93,17 +93,17 @@ class Results:
         return Spread(statistics.median(values), min(values), max(values))
 
     def median(self, cell: Cell, figure: str = "value") -> float | None:
-        """The median of a figure; None: there is no such figure."""
+        """The median of a figure; None if a sample lacks it."""
         spread = self.spread(cell, figure)
         return spread.median if spread is not None else None
 
     def instructions(self, peer: str, name: str) -> float | None:
-        """Instructions an item, where they were counted: "w1", "w1-table", "w1-aligned", "w4"."""
+        """Instructions per item, if counted, of "w1", "w1-table", "w1-aligned" or "w4"."""
         counted: dict[str, float] = self.data["instructions"].get(peer, {})
         return counted.get(name)
 
     def best(self, workload: str, threads: int, among: list[str]) -> tuple[str, float] | None:
-        """The peer with the least median, and that."""
+        """The peer with the least median, and this median."""
         medians = [(self.median(Cell(workload, peer, threads)), peer) for peer in among]
         known = [(median, peer) for median, peer in medians if median is not None]
         if not known:
@@ -112,10 +112,10 @@ class Results:
         return peer, median
 
     def limit(self, workload: str, threads: int) -> tuple[str, float] | None:
-        """The faster one of the limits."""
+        """The faster limit."""
         return self.best(workload, threads, list(LIMITS))
 
     def best_peer(self, workload: str, threads: int) -> tuple[str, float] | None:
-        """The fastest that is neither herd nor a limit."""
+        """The fastest peer that is neither herd nor a limit."""
         others = [peer for peer in self.peers(workload) if peer != HERD and peer not in LIMITS]
         return self.best(workload, threads, others)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-Taking the samples: each in its own process, all cells in turns, so that a machine whose speed
-drifts, drifts for all.
+Takes the samples, each in its own process. All cells are sampled alternately: if the speed of the
+machine drifts, it drifts for all of them.
 """
 
 import dataclasses
@@ -21,44 +21,44 @@ from .results import HERD, LIMITS, Cell
 # These are run with up to as many threads as there are processors.
 SCALING = ("w2", "w4", "w5")
 
-# Where it is close, herd and whoever it is measured by are sampled more often. On a virtual machine what
-# the host takes back and gives again disturbs one sample of fresh memory (w3, w6) in four or five;
-# loops of a nanosecond (w1, w2) have two speeds, and so has what two threads do (p1, p4, w5, w8), for
-# their processors share more at one time than at another. Nothing that a process can see tells
-# which, and of five samples the median is then an accident.
+# Where results are close, herd and its rivals are sampled more often. On a virtual machine one
+# sample of fresh memory (w3, w6) in four or five is disturbed, since the host takes memory back
+# and gives it again. Loops of a nanosecond (w1, w2) have two speeds, and so have two threads (p1,
+# p4, w5, w8), since their processors share more at one time than at another. A process cannot see
+# at which speed it runs, and a median of five samples is then an accident.
 CLOSE = ("p1", "p4", "w1", "w2", "w3", "w5", "w6", "w8")
 RIVALS = ("bumpalo", "mimalloc", "mi_heap")
 CLOSE_TURNS = 3
 
-# In seconds. A peer that takes longer for a sample gets no further one: it is many times slower than
-# what is judged here, and the run would take twice as long.
+# In seconds. A peer whose sample takes longer is not sampled again: it is many times slower than
+# the peers that are compared, and would double the time of the run.
 PATIENCE = 10.0
 
-# No program takes more.
+# The most that the programs accept.
 MOST_THREADS = 64
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What the command line asks for."""
+    """The options of the command line."""
 
     quick: bool
     samples: int
     workloads: list[str] | None
     threads: list[int] | None
-    # No round of samples is begun that would end later than so many seconds after the first.
+    # A round that would end later than this after the start is not begun. None: no limit.
     seconds: float | None
     sample_seconds: float
 
     def turns(self, cell: Cell) -> int:
-        """How many samples a round takes of a cell."""
+        """The number of samples of a cell per round."""
         judged = cell.workload in CLOSE and cell.peer in (HERD, *LIMITS, *RIVALS)
         return CLOSE_TURNS if judged and not self.quick else 1
 
 
 def thread_counts(workload: str, listed: list[int], plan: Plan) -> list[int]:
-    """The counts that the peer lists, and where threads are the point, all powers of two up to the
-    number of processors, and that number."""
+    """The counts that the peer lists; for SCALING also the powers of two up to the number of
+    processors, and that number."""
     if plan.threads is not None:
         return [count for count in plan.threads if count in listed or workload in SCALING]
     counts = set(listed)
@@ -69,7 +69,7 @@ def thread_counts(workload: str, listed: list[int], plan: Plan) -> list[int]:
 
 
 def cells_of(peers: list[Peer], plan: Plan) -> list[Cell]:
-    """All that is to be sampled, so that the peers of a workload come one after the other."""
+    """All cells to sample; the peers of a workload follow each other."""
     cells = []
     for workload in sorted({name for peer in peers for name in peer.workloads}):
         if plan.workloads is not None and workload not in plan.workloads:
@@ -83,7 +83,7 @@ def cells_of(peers: list[Peer], plan: Plan) -> list[Cell]:
 
 
 class Progress:
-    """Says on stderr how far the run is: on a terminal all the time, else now and then."""
+    """Shows the progress on stderr: on a terminal after each sample, elsewhere now and then."""
 
     EVERY = 15.0
 
@@ -95,17 +95,17 @@ class Progress:
         self.said = 0.0
 
     def remaining(self) -> float:
-        """Seconds, where a cell that was not run yet takes as long as the others."""
+        """Remaining seconds, if a cell that was not run yet takes as long as the others."""
         if not self.took:
             return 0.0
         return sum(self.took.values()) / len(self.took) * (self.total - self.done)
 
     def round_takes(self) -> float:
-        """Seconds for a sample of each cell."""
+        """Seconds for one sample of each cell."""
         return sum(self.took.values())
 
     def add(self, cell: Cell, seconds: float) -> None:
-        """One more sample was taken."""
+        """Counts one more sample."""
         self.took[cell] = seconds
         self.done += 1
         terminal = sys.stderr.isatty()
@@ -119,11 +119,11 @@ class Progress:
         sys.stderr.flush()
 
     def drop(self, cell: Cell) -> None:
-        """It is not sampled again."""
+        """Forgets a cell that is not sampled again."""
         del self.took[cell]
 
     def finish(self) -> None:
-        """The line is done."""
+        """Ends the line of progress."""
         if sys.stderr.isatty():
             sys.stderr.write("\r\033[K")
         print(f"{self.done} samples in {time.monotonic() - self.began:.0f} seconds",
@@ -131,7 +131,7 @@ class Progress:
 
 
 def checked(line: str, cell: Cell) -> dict[str, Any]:
-    """The line of JSON that a program printed; ValueError where it is not what was asked for."""
+    """Parses the line of JSON that a program printed; ValueError if it is not of this cell."""
     sample: dict[str, Any] = json.loads(line)
     try:
         printed = Cell(sample["workload"], sample["peer"], sample["threads"])
@@ -145,9 +145,9 @@ def checked(line: str, cell: Cell) -> dict[str, Any]:
 
 
 class Sampler:
-    """Takes all samples; what fails once is not tried again, and is named with its reason."""
+    """Takes all samples. A cell that fails once is not tried again; its reason is recorded."""
 
-    # Of all samples, this share may be taken again because other processes worked meanwhile.
+    # This share of all samples may be repeated because other processes ran meanwhile.
     RETAKES = 0.1
 
     def __init__(self, peers: list[Peer], plan: Plan) -> None:
@@ -161,13 +161,13 @@ class Sampler:
             self.RETAKES * self.count())
 
     def count(self) -> int:
-        """All samples of the run."""
+        """The number of samples of the run."""
         return sum(self.plan.turns(cell) for cell in self.cells) * self.plan.samples
 
     def round_of(self, number: int) -> list[Cell]:
-        """The cells of a round, the peers of a workload in another order each time: what a sample
-        leaves behind, such as memory that was touched lately, is found by another peer then. In the
-        first one herd comes first: its result is what others are compared with."""
+        """The cells of a round. The peers of a workload have another order each time: a sample leaves
+        something to the next one, such as recently touched memory. In the first round herd comes
+        first: the results of the others are compared with its result."""
         order = []
         for key, group in itertools.groupby(self.cells, lambda cell: (cell.workload, cell.threads)):
             cells = [cell for cell in group for _ in range(self.plan.turns(cell))]
@@ -177,7 +177,7 @@ class Sampler:
         return order
 
     def run(self) -> None:
-        """Round after round; each takes a sample of every cell, or a few."""
+        """Takes round after round, each with one or a few samples of every cell."""
         progress = Progress(self.count())
         for number in range(self.plan.samples):
             if number > 0 and not self.time_left(progress):
@@ -203,7 +203,7 @@ class Sampler:
         return self.plan.seconds is None or spent + progress.round_takes() <= self.plan.seconds
 
     def take(self, cell: Cell, number: int) -> None:
-        """One sample; again where the machine did something else, as long as that may be."""
+        """Takes one sample, and repeats it while it is disturbed and retakes are left."""
         while True:
             quiet = machine.Quiet()
             try:
@@ -218,7 +218,7 @@ class Sampler:
         self.samples.append({**sample, "sample": number + 1, "disturbed": disturbed})
 
     def execute(self, cell: Cell) -> dict[str, Any]:
-        """Runs the program once, and looks whether it printed what it should."""
+        """Runs the program once, and checks its output."""
         command = [str(self.programs[cell.peer][cell.workload]), cell.workload,
                    "--threads", str(cell.threads)]
         done = subprocess.run(command + ["--quick"] * self.plan.quick, capture_output=True,
@@ -228,14 +228,14 @@ class Sampler:
         return sample
 
     def compare(self, cell: Cell, sample: dict[str, Any]) -> None:
-        """Whether the peer computed what the first one did, where a workload computes anything."""
+        """Raises ValueError if the peer computed something else than the first peer did."""
         check = sample["extra"].get("check")
         first = self.checks.setdefault((cell.workload, cell.threads), (check, cell.peer))
         if check != first[0]:
             raise ValueError(f"its result is {check}, that of {first[1]} {first[0]}")
 
     def fail(self, cell: Cell, failure: Exception) -> None:
-        """Names the cell as failed; it is not tried again, and its samples do not count."""
+        """Records that the cell failed, removes its samples, and does not try it again."""
         reason = reason_of(failure)
         self.failures.append({**dataclasses.asdict(cell), "reason": reason})
         self.cells.remove(cell)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A bounded channel of pointers from many senders to one receiver: a ring of Concurrency Kit, and
- * two semaphores that count its free and its filled slots, so that who has to wait sleeps. What a
- * sender wrote before it sends is there for the receiver after it received.
+ * two semaphores that count its free and its filled slots, so that a thread that must wait sleeps.
+ * The receiver sees everything that the sender wrote before it sent.
  *
- * Senders take turns: with the ring's own order of many senders, which is in assembly, one sender
- * may announce another's slot, and thread sanitizer would not see why that is in order.
+ * A mutex lets one sender in at a time. The ring's own functions for many senders are in assembly:
+ * one sender may announce another's slot, and thread sanitizer would not see why that is correct.
  */
 #ifndef INDEX_CHANNEL_H
 #define INDEX_CHANNEL_H
@@ -60,7 +60,7 @@ static inline void channel_wait(sem_t *semaphore)
 		;
 }
 
-/* Send a pointer, NULL included; waits while the ring is full. */
+/* Sends a pointer, which may be NULL. Waits while the ring is full. */
 static inline void channel_send(struct channel *channel, void *message)
 {
 	channel_wait(&channel->free);
@@ -71,7 +71,7 @@ static inline void channel_send(struct channel *channel, void *message)
 	sem_post(&channel->filled);
 }
 
-/* Receive the oldest pointer; waits while the ring is empty. One thread only. */
+/* Receives the oldest pointer, in one thread only. Waits while the ring is empty. */
 static inline void *channel_receive(struct channel *channel)
 {
 	void *message;

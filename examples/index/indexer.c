@@ -16,12 +16,12 @@
 /* What the workers share. */
 struct crew {
 	const struct job *job;
-	atomic_size_t next; /* the first file that nobody took */
-	atomic_bool failed; /* out of memory: there is no use in going on */
+	atomic_size_t next; /* the first file that no worker has taken */
+	atomic_bool failed; /* out of memory: all workers stop */
 	struct channel channel;
 };
 
-/* Scan files until there are no more. False: there is no memory. */
+/* Scans files until there are no more. Returns false if there is no memory. */
 static bool scan_files(struct crew *crew, bump_t *bump)
 {
 	const struct walk *walk = crew->job->walk;
@@ -51,7 +51,7 @@ static bool scan_with_arena(struct crew *crew)
 	return bump != NULL && scan_files(crew, bump);
 }
 
-/* A thread. What it sends last is NULL; its arena is back by then, and what it holds in use. */
+/* A thread. It sends NULL last; by then its arena is back, and its contents are in use. */
 static void *work(void *arg)
 {
 	struct crew *crew = arg;
@@ -63,7 +63,7 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* Merge what a file had. False: there is no memory. */
+/* Merges the tokens of a file. Returns false if there is no memory. */
 static bool add_batch(struct index *index, struct batch *batch)
 {
 	batch->next = index->batches;
@@ -76,7 +76,7 @@ static bool add_batch(struct index *index, struct batch *batch)
 	return table_merge(&index->table, batch);
 }
 
-/* Take in what the workers send, to the last word of the last of them. */
+/* Receives what the workers send until the last of them has ended. */
 static void receive_all(struct crew *crew, struct index *index, unsigned workers)
 {
 	const struct job *job = crew->job;
@@ -95,7 +95,7 @@ static void receive_all(struct crew *crew, struct index *index, unsigned workers
 	}
 }
 
-/* Run the workers, merging meanwhile. As many as can be started do the work of all. */
+/* Runs the workers and merges meanwhile. If some cannot be started, the others do their work. */
 static int run(struct crew *crew, struct index *index)
 {
 	pthread_t threads[MAX_THREADS];
@@ -135,10 +135,10 @@ int index_build(struct index *index, const struct job *job)
 }
 
 /*
- * Two phases over the same files allocate the same, but for what depends on which worker takes
- * which file: how full every member's last chunk is, and whether the order of insertion makes
- * uthash double its buckets once more. So much is added; after the reset it is spare memory of the
- * whole herd.
+ * Two phases over the same files allocate the same, except for what depends on which worker takes
+ * which file: how full the last chunk of each member is, and whether the order of insertion makes
+ * uthash double its buckets once more. This much is allocated in addition; after the reset it is
+ * spare memory of the whole herd.
  */
 int index_settle(const struct index *index, const struct job *job, size_t chunk)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One phase: workers scan the files of a walk, each into an arena of its own, and send what they
- * found to the calling thread, which merges it into a table. Then all of it is freed at once.
+ * One phase: workers scan the files of a walk, each into an arena of its own, and send the results
+ * to the calling thread, which merges them into a table. Then everything is freed at once.
  */
 #ifndef INDEX_INDEXER_H
 #define INDEX_INDEXER_H
@@ -23,30 +23,30 @@ struct job {
 	struct progress *progress;
 };
 
-/* What a phase found. */
+/* The results of a phase. */
 struct index {
 	struct table table;
-	struct batch *batches; /* one for each file, newest first */
+	struct batch *batches; /* one per file, newest first */
 	size_t texts;
 	size_t binaries;
 	size_t unreadable;
-	size_t bytes; /* of the texts, as the next one */
+	size_t bytes; /* of the texts, as the next member */
 	size_t identifiers;
 };
 
 /*
- * Index all files. Returns 0 or an errno value; either way index_free() has to follow. In the herd,
- * no member is out when it returns.
+ * Indexes all files. Returns 0 or an errno value; index_free() must follow in both cases. No member
+ * of the herd is out when it returns.
  */
 int index_build(struct index *index, const struct job *job);
 
 /*
- * See to it that building the same index again needs no new memory, whichever worker takes which
- * file then. `chunk` is the herd's largest chunk. For a herd only; index_free() has to follow.
+ * Makes sure that building the same index again needs no new memory, whichever worker takes which
+ * file. `chunk` is the size of the herd's largest chunk. For a herd only; index_free() must follow.
  */
 int index_settle(const struct index *index, const struct job *job, size_t chunk);
 
-/* Free all that the phase allocated: by one reset, or by one free() for each malloc(). */
+/* Frees everything that the phase allocated: by one reset, or by one free() per malloc(). */
 int index_free(struct index *index, const struct job *job);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "report.h"
 
-/* Length of the UTF-8 character at s, which ends in a NUL; 0 where it is none. */
+/* Returns the length of the UTF-8 character at s, which ends in a NUL; 0 if it is none. */
 static size_t utf8_length(const unsigned char *s)
 {
 	size_t length = 1;
@@ -24,14 +24,14 @@ static size_t utf8_length(const unsigned char *s)
 		if ((s[i] & 0xc0) != 0x80)
 			return 0;
 	}
-	/* overlong forms, halves of surrogate pairs, and what is above U+10FFFF */
+	/* overlong forms, halves of surrogate pairs, and numbers above U+10FFFF */
 	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
 	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
 		return 0;
 	return length;
 }
 
-/* A file's name may hold any bytes: what is no UTF-8 becomes the replacement character. */
+/* A file's name may have any bytes. Those that are no UTF-8 become the replacement character. */
 static void print_string(const char *text)
 {
 	const unsigned char *s = (const unsigned char *)text;
@@ -53,7 +53,7 @@ static void print_string(const char *text)
 	putchar('"');
 }
 
-/* Between the elements of a list, and before the first. */
+/* Starts an element of a list, with a comma unless it is the first. */
 static void print_separator(size_t i)
 {
 	fputs(i == 0 ? "\n    " : ",\n    ", stdout);

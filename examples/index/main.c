@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A parallel index of the identifiers in a directory tree, built twice: the first phase shows how
- * the memory of many threads is freed by one reset, the second that it then asks the system for
- * nothing. With --allocator malloc the same program allocates and frees everything piece by piece.
+ * A parallel index of the identifiers in a directory tree, built twice. The first phase shows that
+ * one reset frees the memory of many threads; the second shows that the program then requests no
+ * more memory from the system. With --allocator malloc it allocates and frees everything piece by
+ * piece.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -49,7 +50,7 @@ static size_t held(const herd_t *herd)
 	return stats.reserved;
 }
 
-/* Between these two calls, what happens is added to the cost. */
+/* What happens between these two calls is added to the cost. */
 static void cost_begin(struct cost *cost, const herd_t *herd)
 {
 	cost->seconds -= seconds_now();
@@ -64,7 +65,7 @@ static void cost_end(struct cost *cost, const herd_t *herd)
 	cost->seconds += seconds_now();
 }
 
-/* Large chunks, but not so large that what the last ones leave empty counts among the rest. */
+/* Large chunks, but not so large that the empty ends of the last ones matter. */
 static size_t chunk_size(const struct walk *walk, unsigned threads)
 {
 	size_t chunk = (size_t)64 * 1024;
@@ -74,7 +75,7 @@ static size_t chunk_size(const struct walk *walk, unsigned threads)
 	return chunk;
 }
 
-/* The index is built: take from it what outlives it. */
+/* Copies from the index what outlives it. */
 static int look(struct report *report, bump_t *bump, const struct index *index,
 		const struct job *job, size_t most)
 {
@@ -86,7 +87,7 @@ static int look(struct report *report, bump_t *bump, const struct index *index,
 	return 0;
 }
 
-/* Index everything, look at it, free everything. */
+/* Indexes everything, looks at the result, and frees everything. */
 static int run_phase(struct report *report, size_t phase, bump_t *bump, const struct job *job,
 		     size_t most)
 {
@@ -136,7 +137,7 @@ static int run_phases(const struct options *options, bump_t *bump, struct report
 	return error != 0 ? error : busy;
 }
 
-/* Whether the second phase was what the first has promised. */
+/* Whether the second phase found the same, without new memory from the system. */
 static bool check(const struct report *report)
 {
 	const size_t growth = report->phases[1].growth;
@@ -168,7 +169,7 @@ int main(int argc, char **argv)
 	options_read(&options, argc, argv);
 	struct report report = {
 		.root = options.root, .threads = options.threads, .has_herd = options.use_herd};
-	bump_t *bump = bump_new(NULL); /* for paths and the report: what outlives the phases */
+	bump_t *bump = bump_new(NULL); /* for paths and the report, which outlive the phases */
 	const int error = bump != NULL ? run_phases(&options, bump, &report) : errno;
 
 	if (error != 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The only place where the two allocators differ: memory comes from an arena, or, where there is
- * none (NULL), from malloc. What came from malloc has to be given back piece by piece.
+ * The only place where the two allocators differ. Memory comes from an arena or, if that is NULL,
+ * from malloc. Memory from malloc must be freed piece by piece.
  */
 #ifndef INDEX_MEMORY_H
 #define INDEX_MEMORY_H
@@ -11,13 +11,13 @@
 
 #include <herd/bump.h>
 
-/* Aligned to 8: enough for all that the index stores. */
+/* Returns memory aligned to 8, which is enough for all that the index stores. */
 static inline void *take(bump_t *bump, size_t size)
 {
 	return bump != NULL ? bump_alloc_aligned(bump, size, 8) : malloc(size);
 }
 
-/* Nothing to do for an arena: it is rewound or reset as a whole. */
+/* Does nothing for an arena, which is rewound or reset as a whole. */
 static inline void drop(bump_t *bump, void *memory)
 {
 	if (bump == NULL)

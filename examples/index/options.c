@@ -14,16 +14,16 @@
 
 static const char help[] =
 	"Usage: index [OPTION...] [DIRECTORY]\n"
-	"Count the identifiers in all files below DIRECTORY (/usr/include), twice.\n"
+	"Count the identifiers in all files below DIRECTORY twice (default: /usr/include).\n"
 	"\n"
-	"  --threads N              worker threads (the number of processors)\n"
-	"  --allocator herd|malloc  where memory comes from (herd)\n"
+	"  --threads N              use N worker threads (default: the number of processors)\n"
+	"  --allocator herd|malloc  allocate memory from a herd or by malloc (default: herd)\n"
 	"  --json                   print JSON\n"
-	"  --all                    list all identifiers, not the twenty most frequent\n"
-	"  --help                   print this\n"
+	"  --all                    list all identifiers, not only the twenty most frequent\n"
+	"  --help                   print this help\n"
 	"\n"
-	"Exit status: 0; 1 where it failed, or the second phase needed new memory in a herd or\n"
-	"counted differently; 2 where the command line is wrong.\n";
+	"Exit status: 0 on success; 1 if it failed, if the second phase requested new memory\n"
+	"from a herd, or if the phases differ; 2 if the command line is wrong.\n";
 
 static _Noreturn void refuse(const char *problem, const char *value)
 {
@@ -90,7 +90,7 @@ void options_read(struct options *options, int argc, char **argv)
 		case 'h':
 			fputs(help, stdout);
 			exit(0);
-		default: /* getopt_long has said what is wrong */
+		default: /* getopt_long has printed the problem */
 			fputs("Try 'index --help'.\n", stderr);
 			exit(2);
 		}

@@ -13,7 +13,7 @@ struct options {
 	bool all; /* list every identifier */
 };
 
-/* Read the command line. Ends the program where it is wrong (status 2), or asks for help (0). */
+/* Reads the command line. Exits if it is wrong (status 2) or requests help (status 0). */
 void options_read(struct options *options, int argc, char **argv);
 
 #endif

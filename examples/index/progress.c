@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The bar is one line that is drawn over and over; see progress.h. */
+/* The bar is one line that is drawn repeatedly; see progress.h. */
 #define _POSIX_C_SOURCE 200809L
 
 #include "progress.h"

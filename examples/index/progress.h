@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A progress bar on the terminal that stderr is; nothing at all where it is none.
+ * A progress bar on stderr if that is a terminal; otherwise nothing.
  */
 #ifndef INDEX_PROGRESS_H
 #define INDEX_PROGRESS_H
@@ -17,16 +17,16 @@ struct progress {
 /* Call once, before any other function. */
 void progress_init(struct progress *progress);
 
-/* Begin a bar. */
+/* Begins a bar. */
 void progress_begin(struct progress *progress, const char *title);
 
 /*
- * `done` of `all` is done. Cheap enough for every file: the bar is drawn where a percent was
- * gained.
+ * Shows that `done` of `all` is done. Cheap enough to call per file: the bar is drawn only when the
+ * percentage changes.
  */
 void progress_show(struct progress *progress, size_t done, size_t all);
 
-/* Wipe the bar off. */
+/* Erases the bar. */
 void progress_end(struct progress *progress);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Gathers the result and prints it for people; json.c prints it for programs. */
+/* Gathers the result and prints it as text; json.c prints it as JSON. */
 #define _POSIX_C_SOURCE 200809L
 
 #include "report.h"

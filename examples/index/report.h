@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The result, as it is printed: gathered from an index, and independent of it from then on.
+ * The result as it is printed. It is gathered from an index and then independent of it.
  */
 #ifndef INDEX_REPORT_H
 #define INDEX_REPORT_H
@@ -16,11 +16,11 @@
 
 #define PHASES 2
 
-/* What a phase cost. */
+/* The cost of a phase. */
 struct cost {
 	double seconds;
 	long page_faults;
-	size_t growth; /* of what the herd holds from the system */
+	size_t growth; /* of the memory that the herd holds from the system */
 };
 
 /* A file that is not in the index. */
@@ -48,8 +48,8 @@ struct report {
 };
 
 /*
- * Gather all but root, threads, phases and herd, with at most `most` rows. Everything is copied
- * into the arena but the paths, which belong to the walk. Returns 0 or ENOMEM.
+ * Gathers everything except root, threads, phases and herd, with at most `most` rows. Everything is
+ * copied into the arena except the paths, which belong to the walk. Returns 0 or ENOMEM.
  */
 int report_gather(struct report *report, bump_t *bump, const struct index *index,
 		  const struct walk *walk, size_t most);
@@ -57,13 +57,13 @@ int report_gather(struct report *report, bump_t *bump, const struct index *index
 /* Whether another phase found the same. */
 bool report_agrees(const struct report *report, const struct index *index);
 
-/* Megabytes a second. */
+/* Returns megabytes per second. */
 double report_speed(const struct report *report, const struct cost *cost);
 
-/* Print for people: what is not in the index to stderr, all else to stdout. */
+/* Prints text: the files that are not in the index to stderr, everything else to stdout. */
 void report_text(const struct report *report);
 
-/* Print everything to stdout as one JSON object. */
+/* Prints everything to stdout as one JSON object. */
 void report_json(const struct report *report);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A file is read block by block, so that its size does not matter; an identifier that a block's end
- * cuts in two is moved to the front, and the next block read in behind it. A file's distinct
- * identifiers are found through a hash table of pointers.
+ * A file is read block by block, so that its size does not matter. An identifier that the end of a
+ * block cuts in two is moved to the front, and the next block is read after it. A hash table of
+ * pointers finds the distinct identifiers of a file.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -24,7 +24,7 @@
 struct scanner {
 	bump_t *bump;
 
-	/* of the present file */
+	/* of the current file */
 	struct batch *batch;
 	char *text; /* `block`, or a larger one while an identifier needs it */
 	size_t text_size;
@@ -54,7 +54,7 @@ static unsigned hash_of(const char *name, size_t length)
 	return hash;
 }
 
-/* The slot that holds the identifier, or the empty one where it belongs. */
+/* Returns the slot that holds the identifier, or the empty one where it belongs. */
 static struct token **find_slot(struct scanner *scanner, const char *name, size_t length,
 				unsigned hash)
 {
@@ -78,8 +78,8 @@ static void clear_slots(struct scanner *scanner, size_t count)
 }
 
 /*
- * Use twice as many slots. Where all are in use, forget what they hold: an identifier that comes up
- * again gets another token, and the indexer adds the two up.
+ * Uses twice as many slots. If that would be too many, it empties them instead: an identifier that
+ * comes up again gets another token, and the indexer adds the two counts.
  */
 static void make_room(struct scanner *scanner)
 {
@@ -109,7 +109,7 @@ static struct token *add_token(struct scanner *scanner, const char *name, size_t
 	return token;
 }
 
-/* Count one identifier. */
+/* Counts one identifier. */
 static int note(struct scanner *scanner, const char *name, size_t length)
 {
 	const unsigned hash = hash_of(name, length);
@@ -129,8 +129,8 @@ static int note(struct scanner *scanner, const char *name, size_t length)
 }
 
 /*
- * Count the identifiers in the first `size` bytes of the text. *rest is where the one begins that
- * goes up to the end and perhaps beyond; `size` if there is none.
+ * Counts the identifiers in the first `size` bytes of the text. *rest is set to the beginning of an
+ * identifier that reaches the end and may go on; to `size` if there is none.
  */
 static int scan_text(struct scanner *scanner, size_t size, size_t *rest)
 {
@@ -159,7 +159,7 @@ static void use_block(struct scanner *scanner)
 	scanner->text_size = BLOCK_SIZE;
 }
 
-/* Make room for more behind the identifier that fills all there is. */
+/* Makes room after an identifier that fills the whole text. */
 static int grow_text(struct scanner *scanner)
 {
 	char *text = take(scanner->bump, 2 * scanner->text_size);
@@ -174,7 +174,7 @@ static int grow_text(struct scanner *scanner)
 	return 0;
 }
 
-/* Read and scan to the end of the file; 0, also for a binary one, or an errno value. */
+/* Reads and scans to the end of the file. Returns 0, also for a binary file, or an errno value. */
 static int scan_all(struct scanner *scanner, int fd)
 {
 	struct batch *const batch = scanner->batch;
@@ -239,7 +239,7 @@ void batch_free(struct batch *batch)
 	free(batch);
 }
 
-/* Scan into the batch, and leave nothing behind of a file that turns out to be no text. */
+/* Scans into the batch; keeps nothing of a file that turns out to be binary. */
 static void fill_batch(struct scanner *scanner)
 {
 	struct batch *const batch = scanner->batch;

@@ -10,7 +10,7 @@
 
 #include <herd/bump.h>
 
-/* An identifier, and how often the file has it. */
+/* An identifier, and the number of its occurrences in the file. */
 struct token {
 	struct token *next;
 	size_t count;
@@ -21,7 +21,7 @@ struct token {
 
 enum batch_kind { BATCH_TEXT, BATCH_BINARY, BATCH_UNREADABLE };
 
-/* What a worker found in one file, and sends to the indexer. */
+/* The identifiers of one file, which a worker sends to the indexer. */
 struct batch {
 	struct batch *next; /* for the indexer */
 	const char *path;
@@ -36,22 +36,22 @@ struct batch {
 	struct token *tokens;
 };
 
-/* What a worker needs to scan one file after another. */
+/* The data of a worker that scans one file after another. */
 struct scanner;
 
 /*
- * All that a scanner allocates, itself included, comes from the arena; from malloc where that is
- * NULL.
+ * Creates a scanner. Everything that it allocates, itself included, comes from the arena, or from
+ * malloc if the arena is NULL.
  */
 struct scanner *scanner_new(bump_t *bump);
 
-/* Scan a file. NULL: there is no memory; every other failure is in the batch. */
+/* Scans a file. Returns NULL if there is no memory; the batch has every other failure. */
 struct batch *scanner_scan(struct scanner *scanner, const char *path);
 
-/* To be called with malloc; what came from an arena goes with it. */
+/* Frees a scanner from malloc; one in an arena is freed with the arena. */
 void scanner_free(struct scanner *scanner);
 
-/* Give back, piece by piece, a batch whose memory came from malloc. */
+/* Frees, piece by piece, a batch whose memory came from malloc. */
 void batch_free(struct batch *batch);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table is uthash's. Its hooks for memory are macros, which see the variables of the function
- * that they are expanded in: here always `table`, so that every table has an arena of its own.
+ * The table is one of uthash. Its hooks for memory are macros, which see the variables of the
+ * function in which they are expanded: here always `table`, so that every table has an arena of its
+ * own.
  */
 #include "table.h"
 
@@ -74,7 +75,7 @@ static int compare_names(const struct entry *a, const struct entry *b)
 	return order != 0 ? order : (a->hh.keylen > b->hh.keylen) - (a->hh.keylen < b->hh.keylen);
 }
 
-/* More frequent ones first, then by name. For qsort(3) over pointers to entries. */
+/* Compares pointers to entries for qsort(3): more frequent ones first, then by name. */
 static int compare(const void *left, const void *right)
 {
 	const struct entry *a = *(const struct entry *const *)left;
@@ -86,7 +87,8 @@ static int compare(const void *left, const void *right)
 }
 
 /*
- * Fill best[count] with the best entries, in order: only those few are sorted, not the whole table.
+ * Fills best[count] with the best entries, in order. Only these few are sorted, not the whole
+ * table.
  */
 static void select_best(const struct table *table, const struct entry **best, size_t count)
 {

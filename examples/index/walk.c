@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The walk keeps three lists in the arena: directories still to be read, files, and what can't be
- * read. Directories wait in a list instead of on the stack: one is open at a time, however deep the
- * tree is.
+ * The walk keeps three lists in the arena: directories still to be read, files, and paths that
+ * cannot be read. Directories wait in a list and not on the stack, so that only one is open at a
+ * time, however deep the tree is.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -33,7 +33,7 @@ static void list_init(struct list *list)
 	list->end = &list->first;
 }
 
-/* Append a path to a list; the name is kept, not copied. */
+/* Appends a path to a list. The name is kept, not copied. */
 static int list_add(struct list *list, bump_t *bump, const char *name, int error)
 {
 	struct path *path = BUMP_NEW(bump, struct path);
@@ -46,7 +46,7 @@ static int list_add(struct list *list, bump_t *bump, const char *name, int error
 	return 0;
 }
 
-/* Sort a path into its list by what it is; EINVAL for what belongs into none. */
+/* Adds a path to the list of its type. Returns EINVAL if it belongs into none. */
 static int sort_in(struct walker *walker, const char *name, const struct stat *status)
 {
 	if (S_ISDIR(status->st_mode))
@@ -101,7 +101,7 @@ static int read_directory(struct walker *walker, const char *name)
 	return error;
 }
 
-/* The list of files as an array, from which threads can take by number. */
+/* Turns the list of files into an array, from which threads can take by number. */
 static int fill_array(struct walk *walk, const struct walker *walker)
 {
 	size_t i = 0;
@@ -126,7 +126,7 @@ int walk_tree(struct walk *walk, bump_t *bump, const char *root)
 	list_init(&walker.directories);
 	list_init(&walker.files);
 	list_init(&walker.unreadable);
-	if (stat(root, &status) != 0) /* the root, and nothing else, may be a symbolic link */
+	if (stat(root, &status) != 0) /* only the root may be a symbolic link */
 		return errno;
 	while (length > 1 && root[length - 1] == '/')
 		length--;

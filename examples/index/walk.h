@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Lists the regular files of a directory tree. Symbolic links are not followed, so that every file
- * is found once; devices, sockets and the like are passed over.
+ * is found once. Devices, sockets and the like are skipped.
  */
 #ifndef INDEX_WALK_H
 #define INDEX_WALK_H
@@ -25,9 +25,9 @@ struct walk {
 };
 
 /*
- * Walk the tree at `root`, a directory or a single file, and store everything in the arena. Returns
- * 0, ENOMEM, or why the root itself can't be read. What can't be read below the root ends up in
- * walk->unreadable.
+ * Walks the tree at `root`, a directory or a single file, and stores everything in the arena.
+ * Returns 0, ENOMEM, or the reason why the root itself cannot be read. Paths below the root that
+ * cannot be read are in walk->unreadable.
  */
 int walk_tree(struct walk *walk, bump_t *bump, const char *root);
 

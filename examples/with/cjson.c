@@ -2,7 +2,7 @@
 /*
  * JSON with cJSON in many threads: each parses documents into a member of a herd, and the trees are
  * read when the threads are gone. cJSON's functions have no context, so each thread chooses its
- * arena; a thread that chose none still gets memory of malloc(3).
+ * arena; a thread that chose none still gets memory from malloc(3).
  */
 #include <errno.h>
 #include <pthread.h>
@@ -21,7 +21,7 @@ struct job {
 	pthread_t thread;
 	herd_t *herd;
 	int number;
-	const cJSON *trees[DOCUMENTS]; /* in the herd; NULL where there was no memory */
+	const cJSON *trees[DOCUMENTS]; /* in the herd; NULL if there was no memory */
 };
 
 static void *parse_all(void *arg)
@@ -73,7 +73,7 @@ static int run_phase(herd_t *herd)
 		good = good && is_right(&jobs[i]);
 	}
 	if (started == THREADS && good) {
-		/* This thread chose no arena: what cJSON prints is to be freed, as ever. */
+		/* This thread chose no arena: cJSON's text comes from malloc(3) and must be freed. */
 		char *text = cJSON_PrintUnformatted(jobs[3].trees[7]);
 
 		printf("%s\n", text != NULL ? text : "no memory");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * XML with expat: the parser and the tree that it fills live in one arena. Expat's functions have
- * no context, so the arena is chosen for the thread; nothing is freed but by the reset.
+ * no context, so the arena is chosen for the thread. Only the reset frees memory.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 
 struct element {
 	const char *name;
-	const char *text; /* what stood directly in it, or NULL */
+	const char *text; /* the text directly in it, or NULL */
 	struct element *parent;
 	struct element *first;
 	struct element *last;
@@ -64,7 +64,7 @@ static void on_text(void *ctx, const XML_Char *text, int length)
 		XML_StopParser(b->parser, XML_FALSE);
 }
 
-/* The document's outermost element, in the arena; NULL, and why in *error. */
+/* Returns the outermost element, in the arena; or NULL, with the reason in *error. */
 static const struct element *parse(bump_t *bump, const char *text, const char **error)
 {
 	static const XML_Memory_Handling_Suite functions = {
@@ -88,7 +88,7 @@ static const struct element *parse(bump_t *bump, const char *text, const char **
 	return top;
 }
 
-/* Print an element and those in it, and count them. */
+/* Prints an element and those in it, and counts them. */
 static int show(const struct element *e, int depth)
 {
 	int count = 1;

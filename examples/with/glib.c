@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Work in GLib's threads: what it leaves in a herd is read when all of it is done, and freed by one
- * reset. The threads of a pool that is not exclusive never end, and serve other pools, too. So
+ * Work in GLib's threads: its results in a herd are read when all of it is done, and freed by one
+ * reset. The threads of a pool that is not exclusive never end, and serve other pools, too. There
+ * are two ways to get an arena:
  *
- * - either a piece of work checks an arena out for itself: that costs next to nothing;
- * - or it asks for the thread's own member, wherever in the call chain it is; then the threads keep
- *   their members, and herd_recall() takes them back before the reset, when no work is under way.
+ * - A piece of work checks out an arena for itself, which costs next to nothing.
+ * - It uses the thread's own member with herd_local(), anywhere in the call chain. Then the threads
+ *   keep their members, and herd_recall() takes them back before the reset, when no work is under
+ *   way.
  *
- * GLib's own lists, strings and tables come from malloc(3): it lets no program choose.
+ * GLib's own lists, strings and tables come from malloc(3); a program cannot change that.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -22,7 +24,7 @@
 
 struct piece {
 	unsigned number;
-	const char *result; /* in the herd; NULL where there was no memory */
+	const char *result; /* in the herd; NULL if there was no memory */
 };
 
 static const char *square(bump_t *bump, unsigned number)
@@ -48,7 +50,7 @@ static void with_local(gpointer data, gpointer ctx)
 		piece->result = square(bump, piece->number);
 }
 
-/* How many pieces came out right. */
+/* Returns the number of correct results. */
 static size_t run_pieces(herd_t *herd, GFunc work, struct piece *pieces)
 {
 	size_t good = 0;
@@ -58,7 +60,7 @@ static size_t run_pieces(herd_t *herd, GFunc work, struct piece *pieces)
 		return 0;
 	for (unsigned i = 0; i < PIECES; i++) {
 		pieces[i] = (struct piece){.number = i};
-		/* FALSE: no thread was started; the piece waits for those that there are. */
+		/* FALSE: no thread was started; the piece waits for an existing one. */
 		g_thread_pool_push(pool, &pieces[i], NULL);
 	}
 	g_thread_pool_free(pool, FALSE, TRUE); /* waits until all are done; the threads live on */
@@ -85,7 +87,7 @@ static int run_phase(herd_t *herd, GFunc work)
 
 	printf("%zu of %d, %s member stayed with a thread\n", good, PIECES,
 	       kept > 0 ? "some" : "no");
-	if (herd_reset(herd) != 0) /* it would be EBUSY without the recall */
+	if (herd_reset(herd) != 0) /* EBUSY without the recall */
 		return -1;
 	return good == PIECES && (kept > 0) == (work == with_local) ? 0 : -1;
 }
@@ -95,7 +97,7 @@ int main(void)
 	herd_t *herd = herd_new(NULL);
 	int failed = herd == NULL;
 
-	g_thread_pool_set_max_unused_threads(-1); /* else GLib lets some end, sooner or later */
+	g_thread_pool_set_max_unused_threads(-1); /* otherwise GLib ends some, sooner or later */
 	for (int i = 0; i < 2 && !failed; i++)
 		failed = run_phase(herd, with_scope) != 0 || run_phase(herd, with_local) != 0;
 	return herd_destroy(herd) != 0 || failed;

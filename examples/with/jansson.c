@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * JSON with jansson, one arena for each document: its counts of references need not come out, for
- * nothing is freed one by one.
+ * JSON with jansson, one arena per document. Reference counts need not be balanced, since nothing
+ * is freed one by one.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 
 #include <herd/adapt.h>
 
-/* The sum of what is in a document's "values"; -1 and a message where it has none. */
+/* Returns the sum of the "values" of a document, or prints a message and returns -1. */
 static json_int_t sum_of(const char *text)
 {
 	json_error_t error;
@@ -29,7 +29,7 @@ static json_int_t sum_of(const char *text)
 	return sum; /* no json_decref() */
 }
 
-/* A document with the sum in it, as text that is in the arena, too. */
+/* Returns a document with the sum, as text that is also in the arena. */
 static const char *print_sum(json_int_t sum)
 {
 	json_t *document = json_pack("{s:s, s:I}", "what", "sum", "value", sum);
@@ -60,7 +60,7 @@ int main(void)
 		return 1;
 	}
 	json_set_alloc_funcs(bump_adapt_local_malloc, bump_adapt_local_free);
-	json_object_seed(1); /* once, and not in whichever arena comes first */
+	json_object_seed(1); /* once, before any arena is chosen */
 	for (int i = 0; i < 3; i++) {
 		wrong +=
 			answer(bump, "{\"values\": [1, 2, 39]}", "{\"value\":42,\"what\":\"sum\"}");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Work in libuv's threads: each piece leaves its result in a herd, the event loop reads it, and one
- * reset frees them all. The pool's threads never end, so each piece of work checks an
- * arena out for itself: that costs next to nothing.
+ * reset frees them all. The pool's threads never end, so each piece of work checks out an arena for
+ * itself, which costs next to nothing.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,11 +18,11 @@ struct piece {
 	uv_work_t work;
 	herd_t *herd;
 	unsigned number;
-	const char *result; /* in the herd; NULL where there was no memory */
+	const char *result; /* in the herd; NULL if there was no memory */
 	size_t *good;
 };
 
-/* In a thread of the pool: the binary digits of the number. */
+/* Runs in a thread of the pool: computes the binary digits of the number. */
 static void compute(uv_work_t *work)
 {
 	struct piece *piece = work->data;
@@ -37,7 +37,7 @@ static void compute(uv_work_t *work)
 	piece->result = digits;
 }
 
-/* In the thread of the loop; the arena was put back, and may be another piece's by now. */
+/* Runs in the thread of the loop. The arena was put back, and another piece may use it by now. */
 static void collect(uv_work_t *work, int status)
 {
 	const struct piece *piece = work->data;
@@ -50,7 +50,7 @@ static void collect(uv_work_t *work, int status)
 	*piece->good += number == piece->number;
 }
 
-/* How many pieces came out right. */
+/* Returns the number of correct results. */
 static size_t run_phase(uv_loop_t *loop, herd_t *herd)
 {
 	size_t good = 0;

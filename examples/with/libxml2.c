@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * XML with libxml2 in many threads: each parses documents into a member of a herd, and the trees are
- * searched when the threads are gone.
+ * XML with libxml2 in many threads: each parses documents into a member of a herd, and the trees
+ * are searched when the threads are gone.
  *
- * libxml2's functions for memory are one set for the process, and without a context: so each thread
- * chooses its arena, and who chose none gets memory of malloc(3). What libxml2 keeps for longer than
- * a document must not come from an arena that is reset:
+ * libxml2 has one set of memory functions per process, without a context. So each thread chooses
+ * its arena, and a thread that chose none gets memory from malloc(3). Data that libxml2 keeps for
+ * longer than a document must not come from an arena that is reset:
  *
- * - What it has for the process is made by xmlInitParser() here, before any arena is chosen. What
- *   it makes at the first use, such as the catalogs of external entities and the types of XML Schema
- *   (xmlSchemaInitTypes()), has to be made then, too, or switched off.
- * - What it has for a thread is the last error, with texts that lie in the arena: it is forgotten
- *   before the arena goes back. Else the thread's next error would free texts that are no more.
+ * - Data of the process is created here by xmlInitParser(), before any arena is chosen. Data that
+ *   is created at the first use, such as the catalogs of external entities and the types of XML
+ *   Schema (xmlSchemaInitTypes()), must be created then, too, or switched off.
+ * - Data of a thread is the last error, whose texts lie in the arena. It is cleared before the
+ *   arena is put back; otherwise the thread's next error would free texts that no longer exist.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -32,7 +32,7 @@ struct job {
 	pthread_t thread;
 	herd_t *herd;
 	int number;
-	xmlDoc *trees[DOCUMENTS]; /* in the herd, as the text; NULL: see `error` */
+	xmlDoc *trees[DOCUMENTS]; /* in the herd, as the text; if NULL, see `error` */
 	const char *error;
 };
 
@@ -45,7 +45,7 @@ static char *copy(const char *text)
 	return ptr != NULL ? memcpy(ptr, text, size) : NULL;
 }
 
-/* Before any other function of libxml2 is called, and while no arena is chosen. */
+/* Must be called before any other function of libxml2, while no arena is chosen. */
 static int set_up(void)
 {
 	if (xmlMemSetup(bump_adapt_local_free, bump_adapt_local_malloc, bump_adapt_local_realloc,
@@ -58,7 +58,7 @@ static int set_up(void)
 	return 0;
 }
 
-/* The tree of a document, in the thread's arena; NULL, and why in *error, which is there, too. */
+/* Returns the tree of a document, in the thread's arena; or NULL, with the reason in *error. */
 static xmlDoc *parse(bump_t *bump, const char *text, const char **error)
 {
 	xmlDoc *tree = xmlReadMemory(text, (int)strlen(text), NULL, NULL,
@@ -68,7 +68,7 @@ static xmlDoc *parse(bump_t *bump, const char *text, const char **error)
 	if (tree == NULL)
 		*error = last != NULL && last->message != NULL ? bump_strdup(bump, last->message)
 							       : "no memory";
-	xmlResetLastError(); /* as long as what it points to is there */
+	xmlResetLastError(); /* while the memory to which it points exists */
 	return tree;
 }
 
@@ -93,7 +93,7 @@ static void *parse_all(void *arg)
 	return NULL;
 }
 
-/* This thread chose no arena: what a search allocates is malloc's, and freed as ever. */
+/* This thread chose no arena: a search allocates by malloc(3), and its memory must be freed. */
 static double number_of(xmlDoc *tree, const char *path)
 {
 	xmlXPathContext *context = xmlXPathNewContext(tree);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lua scripts, each in a state that lives in an arena: nothing of it is collected or closed, it is
- * gone with the reset, and the next script finds the memory hot. A script that takes too much is
- * stopped by the arena's limit.
+ * Lua scripts, each in a state that lives in an arena. The state is neither collected nor closed:
+ * the reset frees it, and the next script finds the memory hot. The arena's limit stops a script
+ * that takes too much.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 
 #define LIMIT ((size_t)16 << 20)
 
-/* Runs within lua_pcall(), so that an error of the libraries' own is caught, too. */
+/* Runs within lua_pcall(), so that errors of the libraries are caught, too. */
 static int run_protected(lua_State *lua)
 {
 	const char *script = lua_touserdata(lua, 1);
@@ -28,7 +28,7 @@ static int run_protected(lua_State *lua)
 	return 1;
 }
 
-/* Run a script; what it returned, or its error, as text in the arena. NULL: no memory for that. */
+/* Runs a script; returns its result or error as text in the arena, NULL if there is no memory. */
 static const char *run(bump_t *bump, const char *script, int *status)
 {
 	lua_State *lua = lua_newstate(bump_adapt_realloc, bump);
@@ -36,7 +36,7 @@ static const char *run(bump_t *bump, const char *script, int *status)
 	*status = LUA_ERRMEM;
 	if (lua == NULL)
 		return NULL;
-	lua_gc(lua, LUA_GCSTOP); /* it could free next to nothing, and would look for it */
+	lua_gc(lua, LUA_GCSTOP); /* it would search for garbage and find next to nothing */
 	lua_pushcfunction(lua, run_protected);
 	lua_pushlightuserdata(lua, (void *)(uintptr_t)script);
 	*status = lua_pcall(lua, 1, 1, 0);

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tasks of OpenMP: a tree is built by tasks that make further tasks, in a herd, and read when all are
+ * Tasks of OpenMP build a tree in a herd by creating further tasks. The tree is read when all are
  * done. (examples/openmp_map.c has a parallel loop.)
  *
- * A task may be suspended where it makes another one, or waits for others, and meanwhile its thread
- * runs other tasks; an untied one may even go on in another thread. So none keeps an arena across
- * such a point:
+ * A task may be suspended where it creates another task or waits for others. Meanwhile its thread
+ * runs other tasks, and an untied task may even go on in another thread. So no task keeps an arena
+ * across such a point:
  *
- * - HERD_SCOPE() stands around what allocates, and nothing else. Around a taskwait it would still be
- *   correct, but every suspended task would have an arena of its own out.
- * - herd_local() is called anew after each such point. The member that a task had before may belong
- *   to another thread; and what other tasks of this thread allocated meanwhile lies in it, too, so
- *   that a BUMP_SCOPE() or a mark from before would take it away.
+ * - HERD_SCOPE() encloses only the allocations. Around a taskwait it would still be correct, but
+ *   every suspended task would have an arena of its own checked out.
+ * - herd_local() is called again after each such point. The earlier member may belong to another
+ *   thread. Other tasks of this thread may also have allocated from it meanwhile, and a
+ *   BUMP_SCOPE() or a mark from before that point would free their memory.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -24,7 +24,7 @@
 struct node {
 	struct node *left;
 	struct node *right;
-	unsigned long sum; /* of the numbers below, and its own */
+	unsigned long sum; /* of the numbers below it, and its own */
 	unsigned long number;
 };
 
@@ -42,7 +42,7 @@ static unsigned long sum_of(const struct node *node)
 	return node != NULL ? node->sum : 0;
 }
 
-/* Near the leaves: tasks that ask for the thread's own member, each as short as it is. */
+/* Near the leaves, very short tasks use the thread's own member. */
 static void grow_local(herd_t *herd, struct node **place, unsigned long number, int depth)
 {
 	struct node *node = make_node(herd_local(herd), number);
@@ -54,7 +54,7 @@ static void grow_local(herd_t *herd, struct node **place, unsigned long number, 
 	grow_local(herd, &node->left, 2 * number, depth - 1);
 #pragma omp task untied
 	grow_local(herd, &node->right, 2 * number + 1, depth - 1);
-#pragma omp taskwait /* from here on, perhaps in another thread */
+#pragma omp taskwait /* after this, the task may be in another thread */
 	node->sum += sum_of(node->left) + sum_of(node->right);
 }
 
@@ -69,7 +69,7 @@ static void grow(herd_t *herd, struct node **place, unsigned long number, int de
 	{
 		HERD_SCOPE(herd, bump);
 		node = make_node(bump, number);
-	} /* back already: no task is made while it is out */
+	} /* the arena is back: no task is created while it is out */
 	*place = node;
 	if (node == NULL)
 		return;
@@ -81,7 +81,7 @@ static void grow(herd_t *herd, struct node **place, unsigned long number, int de
 	node->sum += sum_of(node->left) + sum_of(node->right);
 }
 
-/* The tree's nodes are numbered from 1; where memory is short, some are missing. */
+/* The nodes of the tree are numbered from 1. If memory is short, some are missing. */
 static struct node *build(herd_t *herd)
 {
 	struct node *root = NULL;
@@ -90,7 +90,7 @@ static struct node *build(herd_t *herd)
 	{
 #pragma omp single
 		grow(herd, &root, 1, DEPTH);
-		/* All tasks are done: they were waited for, and at the end of `single` by all. */
+		/* All tasks are done: all threads waited for them at the end of `single`. */
 		herd_local_put(herd); /* OpenMP's threads do not end: each puts its own back */
 	}
 	return root;

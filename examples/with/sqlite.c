@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SQLite and arenas: what of its memory may come from one, and what should not.
+ * SQLite and arenas: which of its memory may come from an arena, and which should not.
  *
- * - Rows that a program reads: yes. SQLite's own copy of a text is gone with the next step, so it is
- *   copied in any case; here into a member of a herd, where it outlives statement, connection and
- *   thread.
- * - The page cache (SQLITE_CONFIG_PAGECACHE): yes. It is one buffer for the process that SQLite
- *   parcels out itself, takes pages back to, and goes on from malloc(3) where it is full. The arena
- *   is never reset, and destroyed after sqlite3_shutdown(). It saves the larger requests: with room
- *   for 1000 pages, 10000 inserts into a table in memory ask malloc(3) for none of a page or more,
- *   instead of for 43.
- * - Lookaside, a buffer for a connection's small and short-lived objects: yes, where SQLite has it;
- *   Debian's is built without (SQLITE_OMIT_LOOKASIDE). It belongs to the connection: close that
+ * - Rows that a program reads: yes. SQLite's own copy of a text is gone with the next step, so it
+ *   must be copied anyway; here into a member of a herd, where it outlives statement, connection
+ *   and thread.
+ * - The page cache (SQLITE_CONFIG_PAGECACHE): yes. It is one buffer per process, which SQLite
+ *   manages itself. When it is full, SQLite uses malloc(3). The arena is never reset, and is
+ *   destroyed after sqlite3_shutdown(). It saves the larger requests: with room for 1000 pages,
+ *   10000 inserts into a table in memory make no call of malloc(3) for a page or more, instead of
+ *   43.
+ * - Lookaside, a buffer for the small and short-lived objects of a connection: yes, if SQLite has
+ *   it; Debian's is built without (SQLITE_OMIT_LOOKASIDE). It belongs to the connection: close that
  *   before its arena is reset or put back.
- * - All of malloc(3) (SQLITE_CONFIG_MALLOC): no. It is one for the process, not for a connection,
- *   and has to tell sizes, which an adapter could; but SQLite frees nearly all that it asks for
- *   within the statement, and an arena would keep it. Those 10000 inserts, each prepared, are 310000
- *   requests for 111 MB in all, of which no more than 0.2 MB are in use at a time. (Counted with
- *   SQLite 3.40.1.) Its caches outlive every reset, besides.
+ * - All of malloc(3) (SQLITE_CONFIG_MALLOC): no. It is one per process, not per connection, and
+ *   must report sizes, which an adapter could do. But SQLite frees nearly everything within the
+ *   statement, and an arena would keep it. Those 10000 inserts, each prepared, are 310000 requests
+ *   for 111 MB in all, of which at most 0.2 MB are in use at a time (counted with SQLite 3.40.1).
+ *   Moreover, SQLite's caches outlive every reset.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -33,7 +33,7 @@
 #define ROWS 500
 #define PAGES 400
 #define PAGE_SIZE 4096
-#define SLOT 128 /* of lookaside: so large, and so many */
+#define SLOT 128 /* of lookaside: size and number of slots */
 #define SLOTS 100
 
 typedef BUMP_VEC(const char *) texts_t;
@@ -46,10 +46,10 @@ struct job {
 	int error;     /* of SQLite */
 };
 
-/* The page cache of the whole process, before SQLite is used. */
+/* Sets the page cache of the whole process, before SQLite is used. */
 static int give_pages(bump_t *bump)
 {
-	int header = 0; /* what SQLite adds to a page */
+	int header = 0; /* the bytes that SQLite adds to a page */
 	int error = sqlite3_config(SQLITE_CONFIG_PCACHE_HDRSZ, &header);
 
 	if (error != SQLITE_OK)
@@ -63,7 +63,7 @@ static int give_pages(bump_t *bump)
 	return sqlite3_config(SQLITE_CONFIG_PAGECACHE, pages, size, PAGES);
 }
 
-/* A connection's small objects, before it is used. Without it SQLite has what it has. */
+/* Gives an unused connection a buffer for its small objects, if SQLite has lookaside. */
 static void give_lookaside(sqlite3 *db, bump_t *bump)
 {
 	void *slots = sqlite3_compileoption_used("OMIT_LOOKASIDE")
@@ -86,13 +86,13 @@ static int fill(sqlite3 *db, int number)
 		sqlite3_bind_int(insert, 1, i);
 		sqlite3_bind_int(insert, 2, number);
 		sqlite3_step(insert);
-		error = sqlite3_reset(insert); /* tells what the step did */
+		error = sqlite3_reset(insert); /* returns the error of the step */
 	}
 	sqlite3_finalize(insert);
 	return error;
 }
 
-/* Copy what is found into the arena. */
+/* Copies the rows into the arena. */
 static int look(sqlite3 *db, bump_t *bump, texts_t *texts)
 {
 	sqlite3_stmt *select = NULL;
@@ -164,7 +164,7 @@ static int run_phase(herd_t *herd)
 	return herd_reset(herd) == 0 && right == THREADS;
 }
 
-/* Whether SQLite's pages were in the arena, and all of them. */
+/* Whether all of SQLite's pages were in the arena. */
 static int used_pages(void)
 {
 	int used = 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads of C11: each leaves what it found in a herd, where it is read after thrd_join(), and freed
- * by one reset. thrd_exit() ends a thread without leaving its blocks, so it may pass HERD_SCOPE() by;
- * a member of herd_local() is put back whichever way the thread ends.
+ * Threads of C11: each leaves its results in a herd, where they are read after thrd_join() and
+ * freed by one reset. thrd_exit() ends a thread without leaving its blocks, so HERD_SCOPE() would
+ * not put its arena back. A member of herd_local() is put back however the thread ends.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 
 #define THREADS 4
 #define COUNT 20000u
-#define PRIMES 2262 /* so many of them are prime */
+#define PRIMES 2262 /* the number of primes among them */
 
 typedef BUMP_VEC(unsigned) numbers_t;
 
@@ -34,7 +34,7 @@ static int is_prime(unsigned n)
 	return n > 1;
 }
 
-/* From deep within the thread: no arena was handed down. */
+/* Called deep within the thread: no arena was passed down. */
 static void note(struct job *job, unsigned prime)
 {
 	bump_t *bump = herd_local(job->herd);
@@ -47,7 +47,7 @@ static void note(struct job *job, unsigned prime)
 		thrd_exit(thrd_nomem);
 }
 
-/* Every fourth number. */
+/* Checks every fourth number. */
 static int find(void *arg)
 {
 	struct job *job = arg;
@@ -59,7 +59,7 @@ static int find(void *arg)
 	thrd_exit(thrd_success);
 }
 
-/* 0 or an error of C11's threads. */
+/* Returns 0 or an error of C11's threads. */
 static int run_threads(herd_t *herd, struct job *jobs)
 {
 	int error = thrd_success;
@@ -88,7 +88,7 @@ static int run_phase(herd_t *herd)
 
 	if (run_threads(herd, jobs) != thrd_success)
 		return -1;
-	for (int i = 0; i < THREADS; i++) { /* the threads are gone, what they found is not */
+	for (int i = 0; i < THREADS; i++) { /* the threads have ended, the results are there */
 		const numbers_t *primes = &jobs[i].primes;
 
 		count += primes->len;
@@ -96,7 +96,7 @@ static int run_phase(herd_t *herd)
 			largest = primes->data[primes->len - 1];
 	}
 	printf("%zu primes up to %u\n", count, largest);
-	return herd_reset(herd) == 0 && count == PRIMES ? 0 : -1; /* EBUSY: a thread is not gone */
+	return herd_reset(herd) == 0 && count == PRIMES ? 0 : -1; /* EBUSY: a thread still runs */
 }
 
 int main(void)

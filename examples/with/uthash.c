@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A hash table of uthash in an arena: its macros are told where memory comes from, and the table is
+ * A hash table of uthash in an arena: macros define where its memory comes from, and the table is
  * neither walked nor freed at the end.
  */
 #include <ctype.h>
@@ -11,7 +11,7 @@
 
 #include <herd/bump.h>
 
-/* What the macros below need; they are used in functions that have a `struct counts *counts`. */
+/* Used by the macros below, which need a variable `struct counts *counts` in scope. */
 #define uthash_malloc(size) bump_alloc(counts->bump, (size))
 #define uthash_free(ptr, size) ((void)bump_free_last(counts->bump, (ptr), (size)))
 #define uthash_fatal(message) longjmp(counts->failed, 1)
@@ -61,7 +61,7 @@ static void count_all(struct counts *counts, const char *text)
 	}
 }
 
-/* Count the words of a text; 0, or ENOMEM. */
+/* Counts the words of a text. Returns 0 or ENOMEM. */
 static int count_words(struct counts *counts, const char *text)
 {
 	if (setjmp(counts->failed) != 0)
@@ -85,7 +85,7 @@ static int by_count(const struct word *a, const struct word *b)
 	return strcmp(a->text, b->text);
 }
 
-/* A thousand words more than the text has, so that the table grows. */
+/* Adds a thousand words to those of the text, so that the table grows. */
 static int count_text(bump_t *bump)
 {
 	struct counts counts = {.bump = bump};

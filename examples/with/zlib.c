@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Compression with zlib: the streams' state, a quarter of a megabyte, lives in an arena and is gone
- * at the end of a scope, and what is compressed is written straight to the arena's tail.
+ * Compression with zlib: the state of a stream, a quarter of a megabyte, lives in an arena and is
+ * freed at the end of a scope. The compressed data is written straight to the tail of an arena.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,13 +12,13 @@
 #include <herd/adapt.h>
 
 struct bytes {
-	unsigned char *data; /* NULL where it failed */
+	unsigned char *data; /* NULL if it failed */
 	size_t size;
 };
 
 /*
- * Compress into `out`. The state is in another arena, of which nothing stays: so neither scope nor
- * order matters to the result.
+ * Compresses into `out`. The state is in another arena, of which nothing is kept: neither the scope
+ * nor the order of allocations affects the result.
  */
 static struct bytes pack(bump_t *out, bump_t *scratch, const unsigned char *data, size_t size)
 {
@@ -41,9 +41,9 @@ static struct bytes pack(bump_t *out, bump_t *scratch, const unsigned char *data
 	stream.avail_out = (uInt)bound;
 	if (deflate(&stream, Z_FINISH) == Z_STREAM_END) {
 		packed = (struct bytes){room, stream.total_out};
-		bump_commit(out, room, packed.size); /* of all the room no more than that */
+		bump_commit(out, room, packed.size); /* keeps only this much of the room */
 	}
-	return packed; /* no deflateEnd(): it would free one by one what goes with the scope */
+	return packed; /* no deflateEnd(): the scope frees the state */
 }
 
 static struct bytes unpack(bump_t *out, bump_t *scratch, struct bytes packed, size_t size)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Compression with zstd: a context that lives in an arena serves for many texts; both, and what was
- * packed, are gone with one reset.
+ * Compression with zstd: a context that lives in an arena is used for many texts. One reset frees
+ * the context, the texts and the packed data.
  */
 #define ZSTD_STATIC_LINKING_ONLY /* for ZSTD_customMem */
 
@@ -55,7 +55,7 @@ static int unpack_texts(bump_t *bump, const struct text *texts)
 	if (context == NULL)
 		return -1;
 	for (size_t i = 0; i < TEXTS; i++) {
-		BUMP_SCOPE(bump); /* a text is looked at, and dropped; the context was before */
+		BUMP_SCOPE(bump); /* frees the unpacked text; the context was there before */
 		char *again = bump_alloc(bump, texts[i].size);
 
 		if (again == NULL ||

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! W3, W6 and W7: memory from nothing, and freeing much of it.
+//! W3, W6 and W7: fresh memory, and freeing much of it.
 
 use crate::herd::{Herd, Member};
 use crate::load::{self, keep, Random, Team};
@@ -106,7 +106,7 @@ fn w7_fill(member: &Member<'_>, objects: usize) {
     }
 }
 
-/// Microseconds for one reset.
+/// Returns microseconds for one reset.
 fn w7_reset(herd: &Herd, objects: usize) -> f64 {
     let member = herd.get();
     w7_fill(&member, objects);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //! A pool of bumpalo's arenas for many threads, as Rust programs build it: a mutex around a vector of
-//! idle arenas. A member is popped, or made where there is none, and goes back when it is dropped.
+//! idle arenas. A member is popped, or created if there is none, and goes back when it is dropped.
 
 use bumpalo::Bump;
 use std::alloc::Layout;
@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard};
 
 /// The arenas that no thread has.
 pub struct Herd {
-    // Boxed: what a checkout moves is a pointer, and that is what Rust programs do.
+    // Boxed, as in Rust programs, so that a checkout moves only a pointer.
     #[allow(clippy::vec_box)]
     idle: Mutex<Vec<Box<Bump>>>,
 }
@@ -30,7 +30,7 @@ impl Herd {
         Member { herd: self, bump: ManuallyDrop::new(idle.unwrap_or_default()) }
     }
 
-    /// Frees all that was allocated. Every member must be back; nobody may use what it gave.
+    /// Frees everything that was allocated. All members must be back, and their memory must not be used.
     pub fn reset(&self) {
         for bump in self.idle().iter_mut() {
             bump.reset();
@@ -45,7 +45,7 @@ pub struct Member<'h> {
 }
 
 impl Member<'_> {
-    /// Memory aligned to 8, which is valid until the herd is reset, whoever has the arena by then.
+    /// Returns memory aligned to 8. It is valid until the herd is reset, whoever has the arena by then.
     #[inline(always)]
     pub fn alloc(&self, size: usize) -> *mut u8 {
         // SAFETY: 8 is a power of two, and no size of a workload comes near isize::MAX.
@@ -53,7 +53,7 @@ impl Member<'_> {
         self.bump.alloc_layout(layout).as_ptr()
     }
 
-    /// A copy of `text` and a NUL, valid as long.
+    /// Returns a copy of `text` and a NUL, valid as long.
     #[inline(always)]
     pub fn string(&self, text: &[u8]) -> *mut u8 {
         // SAFETY: 1 is a power of two; the copy is as large as what is written to it.

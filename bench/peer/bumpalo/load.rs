@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! What the workloads stand on, as bench/load/load.h has it: threads that are pinned and meet at
+//! The harness of the workloads, as in bench/load/load.h: threads that are pinned and meet at
 //! barriers, clocks, page faults, resident memory, and random numbers.
 
 use std::arch::asm;
@@ -68,12 +68,12 @@ fn faults_now() -> f64 {
     (usage.minor_faults + usage.major_faults) as f64
 }
 
-/// Nanoseconds.
+/// Returns nanoseconds.
 pub fn now() -> f64 {
     clock(CLOCK_MONOTONIC)
 }
 
-/// Nanoseconds, of all threads.
+/// Returns nanoseconds of all threads.
 pub fn cpu_now() -> f64 {
     clock(CLOCK_PROCESS_CPUTIME_ID)
 }
@@ -92,9 +92,9 @@ pub fn rss_highest_kib() -> f64 {
     status_kib("VmHWM")
 }
 
-/// Sees to it that the machine has `bytes` of free memory that was touched lately: where it is a virtual
-/// one, the first touch of each page costs its host much more than the page fault. In a child, so that
-/// the highest resident size of this process does not count it.
+/// Makes sure that the machine has `bytes` of free memory that was touched recently: on a virtual
+/// machine, the first touch of each page costs the host much more than the page fault. Runs in a child,
+/// so that the highest resident size of this process does not include it.
 pub fn touch(bytes: usize) {
     // SAFETY: no thread was started yet; the child only maps memory, writes to it and ends.
     unsafe {
@@ -117,12 +117,12 @@ pub fn touch(bytes: usize) {
     }
 }
 
-/// Keeps the calling thread on the n-th processor that the process may use, round and round.
+/// Pins the calling thread number n to one of the processors that the process may use, cyclically.
 fn pin(number: usize) {
     let mut allowed = [0u64; CPU_WORDS];
     let mut one = [0u64; CPU_WORDS];
     let size = size_of::<[u64; CPU_WORDS]>();
-    // SAFETY: the mask has the size that is said.
+    // SAFETY: the mask has the size that is passed.
     if unsafe { sched_getaffinity(0, size, allowed.as_mut_ptr()) } < 0 {
         return;
     }
@@ -150,8 +150,8 @@ pub struct Team {
 }
 
 impl Team {
-    /// Runs `work(team, number)` in new threads, thread n pinned to the n-th allowed processor, round and
-    /// round; returns what they measured between begin() and end().
+    /// Runs `work(team, number)` in new threads that are pinned to the allowed processors, cyclically;
+    /// returns what they measured between begin() and end().
     pub fn run(threads: usize, work: impl Fn(&Team, usize) + Sync) -> Measured {
         let team =
             Team { barrier: Barrier::new(threads), measured: Mutex::new(Measured::default()) };
@@ -184,7 +184,7 @@ impl Team {
         if number == 0 {
             let mut measured = self.measured.lock().expect("no thread ends early");
             for _ in 0..2 {
-                // The first time brings in the pages that looking itself needs.
+                // The first call pages in what reading itself needs.
                 measured.rss_before = rss_kib();
                 measured.faults = faults_now();
                 measured.cpu = cpu_now();
@@ -206,7 +206,7 @@ impl Team {
     }
 }
 
-/// Keeps the compiler from removing what was written behind `pointer`, at no instruction's cost. (The
+/// Keeps the compiler from removing what was written behind `pointer`; takes no instruction. (The
 /// standard library's black_box is younger than Debian 12's compiler, and goes through the stack.)
 #[inline(always)]
 pub fn keep<T>(pointer: *mut T) -> *mut T {
@@ -232,7 +232,7 @@ impl Random {
     }
 }
 
-/// A table of sizes from `least` to `most`, evenly spread.
+/// Returns a table of sizes from `least` to `most`, evenly distributed.
 pub fn sizes(count: usize, least: u32, most: u32) -> Vec<u32> {
     let mut random = Random::new();
     let spread = u64::from(most - least + 1);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-//! A bounded ring of pointers for one producer and one consumer. Each side keeps what it saw last of the
-//! other's count, and looks again only when the ring seems full or empty; then it waits for a batch of
-//! places or messages.
+//! A bounded ring of pointers for one producer and one consumer. Each side keeps a copy of the other's
+//! count, and reads the count again only when the ring seems full or empty; then it waits for a batch of
+//! slots or messages.
 
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
@@ -19,14 +19,14 @@ pub struct Ring {
     slots: [AtomicPtr<u8>; SLOTS],
 }
 
-/// One side's view: its own count, and what it saw last of the other's.
+/// The data of one side: its own count, and its copy of the other's.
 #[derive(Default)]
 pub struct Side {
     own: usize,
     seen: usize,
 }
 
-/// Spins, and at length lets the other side run where it has to have this processor.
+/// Spins, and after a while yields, in case the other side needs this processor.
 fn wait_a_little(looks: &mut usize) {
     *looks += 1;
     if *looks == LOOKS {
@@ -42,7 +42,7 @@ impl Ring {
         Ring { put: Count(AtomicUsize::new(0)), taken: Count(AtomicUsize::new(0)), slots }
     }
 
-    /// The producer's view of a ring whose messages were all taken; the consumer's is the same.
+    /// The data of the producer for a ring whose messages were all taken; the consumer's is the same.
     pub fn side(&self) -> Side {
         let count = self.put.0.load(Ordering::Acquire);
         Side { own: count, seen: count }

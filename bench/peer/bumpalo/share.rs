@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! W4 and W8: what passes from hand to hand.
+//! W4 and W8: arenas and messages that pass between threads.
 
 use crate::herd::{Herd, Member};
 use crate::load::{Random, Team};

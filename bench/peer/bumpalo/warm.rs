@@ -43,7 +43,7 @@ fn w1_repeat(team: &Team, herd: &Herd, rounds: usize, body: &dyn Fn(&Member<'_>)
     }
 }
 
-/// Wall and processor time of an allocation.
+/// Returns wall and processor time per allocation.
 struct Cost {
     wall: f64,
     cpu: f64,
@@ -88,7 +88,7 @@ pub fn w1(options: Options) -> Sample {
             .collect();
         team.end(0);
         let from_table = |member: &Member<'_>| w1_loop_table(member, &table);
-        let counted = options.rounds.is_some(); // someone counts instructions
+        let counted = options.rounds.is_some(); // instructions are being counted
         let table_cost = (!counted).then(|| w1_measure(team, &herd, rounds, &from_table));
         *found.lock().expect("one thread") = (costs, table_cost);
     });
@@ -100,7 +100,7 @@ pub fn w1(options: Options) -> Sample {
     }
 }
 
-/// With the table alone: for whoever counts instructions.
+/// Runs with the table alone, to count instructions.
 pub fn w1_table(options: Options) -> Sample {
     let herd = Herd::new();
     let table = w1_sizes();
@@ -139,8 +139,8 @@ fn w2_list(member: &Member<'_>, nodes: usize) -> *mut Node {
     list
 }
 
-/// A round of one thread; in a warm one all have their arenas at the same time, so that there is one for
-/// each.
+/// A round of one thread. In a warm one, all threads have their arenas at the same time, so that each
+/// gets one.
 fn w2_round(team: &Team, number: usize, herd: &Herd, nodes: usize, warm: bool) {
     let member = herd.get();
     if warm {
@@ -178,8 +178,8 @@ fn w5_fill(member: &Member<'_>, sizes: &[u32]) {
     }
 }
 
-/// A phase of one thread; in a warm one all have their arenas at the same time, so that there is one for
-/// each.
+/// A phase of one thread. In a warm one, all threads have their arenas at the same time, so that each
+/// gets one.
 fn w5_phase(team: &Team, number: usize, herd: &Herd, sizes: &[u32], warm: bool) {
     let member = herd.get();
     if warm {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-//! The workloads, loop for loop those of bench/load/w1.c to w8.c; what they are for stands there. Here is
-//! what they share.
+//! The workloads, loop for loop those of bench/load/w1.c to w8.c, which describe them. This file has what
+//! they share.
 
 use crate::cold::{w3, w6, w7};
 use crate::herd::{Herd, Member};
@@ -8,17 +8,17 @@ use crate::load::{keep, Measured, Team};
 use crate::share::{w4, w8};
 use crate::warm::{w1, w1_table, w2, w5};
 
-/// What the command line asks for.
+/// The options of the command line.
 #[derive(Clone, Copy)]
 pub struct Options {
     pub threads: usize,
     pub quick: bool,
-    /// How often the measured part is repeated, where --rounds says so.
+    /// How often the measured part is repeated, if --rounds is given.
     pub rounds: Option<usize>,
 }
 
 impl Options {
-    /// `full`, or a tenth of it with --quick; or what --rounds says.
+    /// Returns `full`, or a tenth of it with --quick, or the number given with --rounds.
     pub fn rounds(self, full: usize) -> usize {
         self.rounds.unwrap_or(if self.quick { full / 10 } else { full })
     }
@@ -26,7 +26,7 @@ impl Options {
 
 type Extra = (String, f64);
 
-/// What one sample found.
+/// The figures of one sample.
 pub struct Sample {
     pub unit: &'static str,
     pub value: f64,
@@ -50,7 +50,7 @@ impl Sample {
 pub struct Workload {
     pub name: &'static str,
     pub run: fn(Options) -> Sample,
-    /// To run it with; empty: it is not listed.
+    /// Useful numbers of threads; empty if it is not listed.
     pub threads: &'static [usize],
     pub usual_threads: usize,
     pub any_threads: bool,
@@ -78,7 +78,7 @@ pub fn allocate(member: &Member<'_>, size: usize, word: usize) -> *mut u8 {
     keep(memory)
 }
 
-/// A phase is over: all threads come here when their arenas are back.
+/// Ends a phase: all threads come here when their arenas are back.
 pub fn phase_end(team: &Team, number: usize, herd: &Herd) {
     team.meet();
     if number == 0 {

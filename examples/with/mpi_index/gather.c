@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sizes go first, so that rank 0 receives straight to where it all stays. */
+/* Sizes are sent first, so that rank 0 receives the data straight into its place. */
 #define _POSIX_C_SOURCE 200809L
 
 #include "gather.h"
@@ -37,7 +37,7 @@ int found_pack(struct found *found, bump_t *bump, const struct table *table)
 	return 0;
 }
 
-/* In rank 0: room for what the others send. */
+/* In rank 0: allocates room for what the others send. */
 static int make_room(const struct process *process, struct found *parts, const uint64_t *sizes)
 {
 	for (int i = 1; i < process->ranks; i++) {
@@ -73,7 +73,7 @@ bool found_gather(const struct process *process, struct found *parts)
 		MPI_Send(own->names, (int)own->size, MPI_CHAR, 0, 0, MPI_COMM_WORLD);
 		return true;
 	}
-	for (int i = 1; i < process->ranks; i++) { /* straight to where it stays */
+	for (int i = 1; i < process->ranks; i++) { /* straight into its place */
 		MPI_Recv(parts[i].numbers, (int)(2 * parts[i].count), MPI_UINT64_T, i, 0,
 			 MPI_COMM_WORLD, MPI_STATUS_IGNORE);
 		MPI_Recv(parts[i].names, (int)parts[i].size, MPI_CHAR, i, 0, MPI_COMM_WORLD,
@@ -122,7 +122,7 @@ struct row *found_merge(const struct process *process, const struct found *parts
 	for (size_t i = 0; i < all; i++) {
 		if (n > 0 && strcmp(rows[n - 1].name, rows[i].name) == 0) {
 			rows[n - 1].count += rows[i].count;
-			rows[n - 1].files += rows[i].files; /* no file is two ranks' */
+			rows[n - 1].files += rows[i].files; /* no two ranks have the same file */
 		} else {
 			rows[n++] = rows[i];
 		}

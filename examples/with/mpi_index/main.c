@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The index of examples/index over several processes of MPI, on one machine or many: each rank
- * indexes its share of the files with threads and a herd of its own; rank 0 receives what all of them
- * found into an arena, adds it up there, and prints it as examples/index does.
+ * The index of examples/index over several processes of MPI, on one machine or many. Each rank
+ * indexes its share of the files with threads and a herd of its own. Rank 0 receives the results of
+ * all ranks into an arena, adds them up, and prints them in the format of examples/index.
  *
  *	mpirun -np 4 mpi_index [--all] [--limit BYTES] [--threads N] DIRECTORY
  *
- * Where something fails, say a rank reaches the limit of its herd, that rank says so, and all of them
- * end in order, with status 1. Errors of MPI itself end all at once.
+ * If something fails, for example if a rank reaches the limit of its herd, that rank prints a
+ * message, and all ranks end in order with status 1. An error of MPI itself ends all of them at
+ * once.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -38,7 +39,7 @@ struct options {
 	bool all;
 };
 
-/* Count, and say of what is not in the index why. */
+/* Counts, and prints why files are not in the index. */
 static void sum_up(const struct index *index, const struct path *unreadable, uint64_t *totals)
 {
 	totals[FILES] = index->texts;
@@ -58,7 +59,7 @@ static void sum_up(const struct index *index, const struct path *unreadable, uin
 	}
 }
 
-/* Index this rank's files; of the index, only what was packed is left. */
+/* Indexes this rank's files and frees the index, except for what was packed. */
 static int build(const struct process *process, const struct options *options,
 		 const struct walk *walk, struct found *found, uint64_t *totals)
 {
@@ -80,7 +81,7 @@ static int build(const struct process *process, const struct options *options,
 	return error != 0 ? error : busy;
 }
 
-/* As examples/index prints it. */
+/* Prints in the format of examples/index. */
 static int print(const struct options *options, const uint64_t *totals, const struct row *rows,
 		 size_t count)
 {
@@ -97,7 +98,7 @@ static int print(const struct options *options, const uint64_t *totals, const st
 	return fflush(stdout) == 0 ? 0 : errno;
 }
 
-/* The whole program, in each rank. */
+/* The whole program, run by each rank. */
 static bool run(const struct process *process, const struct options *options)
 {
 	uint64_t totals[TOTALS] = {0};
@@ -123,7 +124,7 @@ static bool run(const struct process *process, const struct options *options)
 	return all_well(process, "the result", error);
 }
 
-/* The number of an option, from 1 to `most`; 0 where it is none. */
+/* Returns the number of an option, from 1 to `most`; 0 if it is none. */
 static size_t number_of(const char *text, size_t most)
 {
 	char *end;
@@ -146,7 +147,7 @@ static bool read_options(struct options *options, int argc, char **argv)
 	int option;
 
 	*options = (struct options){.threads = 2};
-	opterr = 0; /* one message, not one of each rank */
+	opterr = 0; /* one message in all, not one per rank */
 	while (good && (option = getopt_long(argc, argv, "", known, NULL)) != -1) {
 		if (option == 'a')
 			options->all = true;
@@ -168,7 +169,7 @@ int main(int argc, char **argv)
 	int threads;
 	int status = 1;
 
-	/* Only this thread calls MPI; those of the index don't know it. */
+	/* Only this thread calls MPI; the threads of the index do not. */
 	MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &threads);
 	MPI_Comm_rank(MPI_COMM_WORLD, &process.rank);
 	MPI_Comm_size(MPI_COMM_WORLD, &process.ranks);

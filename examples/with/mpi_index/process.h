@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A rank, and how all ranks agree whether they go on. */
+/* A rank, and how all ranks agree whether to go on. */
 #ifndef MPI_INDEX_PROCESS_H
 #define MPI_INDEX_PROCESS_H
 
@@ -13,10 +13,10 @@
 struct process {
 	int rank;
 	int ranks;
-	bump_t *bump; /* for all that outlives the rank's index */
+	bump_t *bump; /* for everything that outlives the rank's index */
 };
 
-/* Whether all ranks are well so far: either all go on, or none. Who is not says why. */
+/* Whether no rank has failed so far; the same answer in all. A rank that failed prints why. */
 static inline bool all_well(const struct process *process, const char *what, int error)
 {
 	int failed = error != 0;

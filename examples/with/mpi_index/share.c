@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Rank 0 walks the tree, so that all mean the same files by the same numbers. */
+/* Only rank 0 walks the tree, so that a number means the same file in all ranks. */
 #define _POSIX_C_SOURCE 200809L
 
 #include "share.h"
@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Rank 0: the names of all files, each with its NUL. */
+/* In rank 0: joins the names of all files, each with its NUL. */
 static int list_files(const struct process *process, const struct walk *walk, char **names,
 		      uint64_t *size)
 {
@@ -29,7 +29,7 @@ static int list_files(const struct process *process, const struct walk *walk, ch
 	return 0;
 }
 
-/* This rank's share: every file whose number fits. */
+/* Takes this rank's share: the files whose number, modulo the ranks, is the rank. */
 static int take_share(const struct process *process, struct walk *walk, const char *names,
 		      size_t count)
 {
@@ -48,7 +48,7 @@ static int take_share(const struct process *process, struct walk *walk, const ch
 
 bool share_out(const struct process *process, const char *root, struct walk *walk)
 {
-	uint64_t sizes[2] = {0, 0}; /* how many files, and bytes of their names */
+	uint64_t sizes[2] = {0, 0}; /* the number of files, and the bytes of their names */
 	char *names = NULL;
 	const struct path *unreadable = NULL;
 	int error = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The files of a tree, shared out among the ranks. */
+/* Distributes the files of a tree among the ranks. */
 #ifndef MPI_INDEX_SHARE_H
 #define MPI_INDEX_SHARE_H
 
@@ -9,8 +9,9 @@
 #include "process.h"
 
 /*
- * Fill *walk with this rank's share of the files at `root`, in the process's arena. What can't be
- * read is rank 0's. False, in all ranks: it failed in some, and that has said why.
+ * Fills *walk with this rank's share of the files at `root`, in the arena of the process. Rank 0
+ * gets the paths that cannot be read. Returns false in all ranks if it failed in any, which has
+ * printed the reason.
  */
 bool share_out(const struct process *process, const char *root, struct walk *walk);
 
