@@ -42,6 +42,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "harden.h"
 #include "source.h"
 
 #ifdef __cplusplus
@@ -58,81 +59,6 @@ struct bump {
 	char *end;
 };
 typedef struct bump bump_t;
-
-/**
- * @name The hardened mode
- * What bump_config_t.harden may ask for, in any combination, for arenas and for herds. What is not
- * asked for costs nothing; an allocation within a chunk costs the same in any case. What each of them
- * costs is in bench/README.md.
- *
- * After a header was found overwritten, and the handler of misuse returned, the call fails with EINVAL
- * and has done nothing, except that deferred functions have run if one of them did it. What was
- * allocated stays readable, the current chunk serves further allocations, and herd_put() works. But a
- * reset, a rewind over the header, or a destroy fails each time: what the arena (in a herd: the herd)
- * holds is lost until the process ends. A spare chunk found so keeps its arena or herd from getting
- * chunks.
- * @{
- */
-
-/**
- * A page that can't be accessed directly before and directly after every chunk from the operating
- * system: a write or read that runs off a chunk's end, or before its beginning, ends the process with
- * SIGSEGV at the first byte. The usable end of a chunk is where the page begins; before the first
- * usable byte stands the header, and before that the page.
- *
- * Not detected: running from one allocation into another of the same chunk, or over what is free at
- * its end; jumping over the page; the caller's memory of bump_new_in(), whose later chunks do have
- * guards.
- *
- * EINVAL with any source but &herd_source_os, a cache's included. Guard pages hold no memory, and count
- * in no limit or statistic. Chunks are mapped one by one: growth costs three system calls a chunk
- * instead of one, or of none, and takes up to four of the mappings that the system grants a process
- * (vm.max_map_count, 65,530 on Linux by default); where it has none left, that is ENOMEM.
- */
-#define BUMP_HARDEN_GUARD ((size_t)1)
-
-/**
- * A checksum over each chunk's header, which depends on a secret of the process. It is verified before
- * the header is relied on: by reset, destroy, rewind and discard for all chunks that they free, when
- * a spare chunk is taken or given back, by absorb, adopt and trim, and by bump_each_chunk(),
- * herd_each_chunk() and bump_owns(). A mismatch is misuse ("the header of a chunk was overwritten"); the
- * library follows no pointer from such a header.
- *
- * Detected is whatever overwrites a member of a header, as running off the chunk before it does: one
- * member for certain, several at once but for one case in 2^64. Not detected: what was put back before
- * anyone looked; damage to what else the library keeps (arenas and herds themselves), and to
- * allocations. herd_dump(), herd_dump_svg() and herd_owns(), which look while others work, verify
- * nothing. In a child of fork(2), headers of members that were out are taken as they are.
- *
- * Takes 16 bytes a chunk. Cost: a few nanoseconds for each chunk that comes, goes or is freed; a reset
- * takes a step a chunk.
- */
-#define BUMP_HARDEN_CHECK ((size_t)2)
-
-/**
- * What is freed is cleared to zeros, which the compiler can't leave out, before it can be handed out
- * again or goes back to its source: by reset, destroy, rewind, discard, bump_free_last(), and where an
- * allocation shrinks. So what is spare, kept by a cache, or given back to the system holds nothing of
- * the program's. What was written to a reservation and not committed is cleared at the latest by the
- * next allocation; a reservation gets no more room than it asks for, or 4 KiB if that is more, or what
- * the one before had.
- *
- * Not cleared: an old place that bump_realloc() or a builder moved away from, which stays allocated
- * until all is freed; what an allocation gained after a mark within the rounding of its size to 8 bytes,
- * which a reset clears and a rewind does not; nor does it clear, below the mark, what was allocated where
- * an older allocation shrank after the mark; what a member of a thread that died holds, until
- * herd_recall() and a reset; what the program wrote beyond its allocations; registers, the stack and
- * swap. Padding is cleared as well: an allocation at an alignment of gigabytes makes a reset touch as
- * much.
- *
- * Cost: writing each byte that is freed; of a reset, all that was allocated.
- */
-#define BUMP_HARDEN_ZERO ((size_t)4)
-
-/** All of them. */
-#define BUMP_HARDEN_ALL ((size_t)7)
-
-/** @} */
 
 /**
  * How an arena is made. Zero members, and a NULL configuration, mean the defaults.

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What doc comments say about errno values: "EINVAL where into is from", "ENOMEM (no memory)"."""
+"""
+What doc comments say about errno values: "EINVAL where into is from", "ENOMEM (no memory)", or an item
+of a list, "EBUSY: a member is out".
+"""
 
 import mdoc
 from mdoc import Piece, Word
