@@ -256,7 +256,9 @@ class Page:
                 if not block.words:
                     continue
                 if not found:
-                    block = Text(errors.as_sentence(block.words))
+                    # A colon stays where a list follows it.
+                    end = ":" if isinstance(symbol.doc.returns[-1], Items) else "."
+                    block = Text(errors.as_sentence(block.words, end))
             found.append(block)
         return found
 
