@@ -124,16 +124,16 @@ static inline void *bump_adapt_realloc(void *ctx, void *ptr, size_t old_size, si
  *  @{
  */
 
-/* What stands before a block; its size keeps the block aligned for any type. */
+/* The header before a block. Its size keeps the block aligned for any type. */
 union bump_adapt_header_ {
 	struct {
-		size_t size;  /* of the block, without this */
-		bump_t *bump; /* NULL: it is malloc(3)'s */
+		size_t size;  /* of the block, without the header */
+		bump_t *bump; /* NULL: the block is malloc(3)'s */
 	} block;
 	max_align_t align_;
 };
 
-/* The size of a block of `size` bytes with its header; a sum that overflows is what nobody has. */
+/* The size of a block with its header. A sum that overflows becomes a size that always fails. */
 static inline size_t bump_adapt_whole_(size_t size)
 {
 	return size > SIZE_MAX - sizeof(union bump_adapt_header_)
@@ -146,7 +146,7 @@ static inline union bump_adapt_header_ *bump_adapt_header_of_(void *ptr)
 	return (union bump_adapt_header_ *)ptr - 1;
 }
 
-/* Note in a block what it is, and return what the library gets. */
+/* Fill in the header of a block, and return the address that the library gets. */
 static inline void *bump_adapt_label_(void *whole, bump_t *bump, size_t size)
 {
 	union bump_adapt_header_ *const header = (union bump_adapt_header_ *)whole;
@@ -267,7 +267,7 @@ static inline void *bump_adapt_local_calloc(size_t n, size_t size)
 	size_t bytes;
 
 	if (__builtin_mul_overflow(n, size, &bytes))
-		return bump_adapt_local_malloc(SIZE_MAX); /* which nobody has */
+		return bump_adapt_local_malloc(SIZE_MAX); /* always fails */
 
 	void *const ptr = bump_adapt_local_malloc(bytes);
 

@@ -18,8 +18,8 @@
 #define HERD_API __attribute__((visibility("default")))
 
 /*
- * The allocation fast path. `inline` in the sense of C99: the library holds the one out-of-line
- * definition (for pointers to the function and for foreign-function interfaces).
+ * The allocation fast path. It is `inline` in the sense of C99: the library holds the one
+ * out-of-line definition (for pointers to the function and for foreign-function interfaces).
  */
 #define HERD_INLINE HERD_API inline __attribute__((always_inline))
 
@@ -33,7 +33,7 @@
 #define HERD_ALIGNOF(type) _Alignof(type)
 #endif
 
-/* The variable behind a scope macro: a new name each time, so that scopes nest. */
+/* The variable of a scope macro gets a new name each time, so that scopes nest. */
 #define HERD_JOIN_(a, b) a##b
 #define HERD_JOIN(a, b) HERD_JOIN_(a, b)
 #define HERD_ON_LEAVE(function) __attribute__((unused, cleanup(function)))

@@ -198,21 +198,22 @@ HERD_INLINE void *bump_alloc_aligned(bump_t *bump, size_t size, size_t align)
 	if (!__builtin_constant_p(align) || align - 1 >= 4096 || (align & (align - 1)) != 0)
 		return bump_alloc_slow(bump, size, align);
 
-	/* All const: a caller may use setjmp(3), and then gcc warns of locals that change. */
+	/* All are const: in a caller that uses setjmp(3), gcc warns of locals that change. */
 	char *const end = bump->end;
 	const uintptr_t raised = (uintptr_t)bump->ptr + (align - 1);
 	char *const ptr = align <= 8 ? bump->ptr : (char *)(raised & ~(uintptr_t)(align - 1));
 
 	if (__builtin_constant_p(size) && size - 1 < 4096) {
-		/* A small constant: the sum can't wrap, so one addition and one comparison do. */
+		/* With a small constant the sum can't wrap: one addition and one comparison do. */
 		if (HERD_LIKELY((uintptr_t)ptr + size <= (uintptr_t)end)) {
 			bump->ptr = ptr + ((size + 7) & ~(size_t)7);
 			return ptr;
 		}
 	} else {
 		/*
-		 * Aligning may have passed the end. As the room is a multiple of 8, what fits
-		 * still fits when it is rounded up. A size of 0 wraps, and takes the slow path.
+		 * Aligning may have passed the end. As the room is a multiple of 8, a size that
+		 * fits still fits when it is rounded up. A size of 0 wraps, and takes the slow
+		 * path.
 		 */
 		size_t room;
 		const bool passed =
@@ -445,7 +446,7 @@ HERD_API bump_mark_t bump_mark(const bump_t *bump);
  */
 HERD_API int bump_rewind(bump_t *bump, bump_mark_t mark);
 
-/* What BUMP_SCOPE() declares. */
+/* The type of the variable that BUMP_SCOPE() declares. */
 typedef struct bump_scope_s {
 	bump_t *bump_;
 	bump_mark_t mark_;

@@ -158,7 +158,7 @@ HERD_API void herd_put(herd_t *herd, bump_t *bump);
  */
 HERD_API void herd_discard(herd_t *herd, bump_t *bump);
 
-/* What HERD_SCOPE() declares. */
+/* The type of the variable that HERD_SCOPE() declares. */
 typedef struct herd_scope_s {
 	herd_t *herd_;
 	bump_t *bump_;

@@ -62,7 +62,7 @@ typedef struct bump_str_s {
 	bump_t *bump;
 } bump_str_t;
 
-/* The inlined functions' slow path: room for n more bytes and a NUL, on behalf of `function`. */
+/* The slow path of the inlined functions: make room for n more bytes and a NUL for `function`. */
 HERD_API int bump_str_grow_(bump_str_t *s, size_t n, const char *function)
 	__attribute__((noinline));
 
@@ -93,14 +93,14 @@ HERD_INLINE int bump_str_reserve(bump_str_t *s, size_t n)
 	return HERD_LIKELY(n <= s->cap - s->len) ? 0 : bump_str_grow_(s, n, "bump_str_reserve");
 }
 
-/* As bump_str_append(), on behalf of `function`. */
+/* Append as bump_str_append() does, for `function`. */
 HERD_INLINE int bump_str_append_(bump_str_t *s, const void *bytes, size_t n, const char *function)
 {
-	/* No string is that long: so a compiler that knows n does not warn of the copy. */
+	/* No string is that long. The check keeps a compiler that knows n from a warning. */
 	const bool absurd = __builtin_constant_p(n) && n > SIZE_MAX / 2;
 
 	if (absurd || !HERD_LIKELY(n - 1 < s->cap - s->len)) {
-		/* Nothing at all comes here, too: then there may be no memory to copy to. */
+		/* n == 0 comes here as well, because there may be no memory to copy to. */
 		const int error = n != 0 ? bump_str_grow_(s, n, function) : 0;
 
 		if (absurd || error != 0 || n == 0)

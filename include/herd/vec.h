@@ -136,30 +136,30 @@ extern "C" {
 #define bump_vec_finish(v)                                                                         \
 	BUMP_VEC_FINISH_(HERD_JOIN(bump_vec_, __COUNTER__), HERD_JOIN(bump_result_, __COUNTER__), v)
 
-/* --- what the macros stand on; private --- */
+/* --- private: the functions and macros that those above are made of --- */
 
-/* The memory of an array; or NULL, and `cap` is an errno value. */
+/* The memory of an array. Where `data` is NULL, `cap` is an errno value. */
 typedef struct bump_vec_room_s {
 	void *data;
 	size_t cap;
 } bump_vec_room_t;
 
 /*
- * Make room for n more elements behind `len`, on behalf of `function`. All by value: so an array
- * that is a local variable can live in registers.
+ * Make room for n more elements behind `len`, for `function`. All arguments are passed by value, so
+ * that an array which is a local variable can live in registers.
  */
 HERD_API bump_vec_room_t bump_vec_grow_(bump_t *bump, void *data, size_t len, size_t cap, size_t n,
 					size_t size, size_t align, const char *function)
 	__attribute__((noinline));
 
-/* Give back what is behind the elements. NULL: errno is set, and nothing was changed. */
+/* Give the memory behind the elements back. On NULL, errno is set and nothing was changed. */
 HERD_API void *bump_vec_finish_(bump_t *bump, void *data, size_t len, size_t cap, size_t size,
 				size_t align, const char *function);
 
-/* Report the misuse; returns `zero`, filled with zeros. */
+/* Report the misuse, and return `zero` filled with zeros. */
 HERD_API void *bump_vec_popped_none_(void *zero, size_t size) __attribute__((cold, noinline));
 
-/* See to it that there is room for n more; `slot` is the address of v->data, which is `data`. */
+/* Make sure that there is room for n more; `slot` is the address of v->data, which is `data`. */
 HERD_INLINE int bump_vec_room_(bump_t *bump, void *slot, void *data, size_t len, size_t *cap,
 			       size_t n, size_t size, size_t align, const char *function)
 {
@@ -171,15 +171,15 @@ HERD_INLINE int bump_vec_room_(bump_t *bump, void *slot, void *data, size_t len,
 
 	if (room.data == NULL)
 		return (int)room.cap;
-	__builtin_memcpy(slot, &room.data, sizeof room.data); /* it points to another type */
+	__builtin_memcpy(slot, &room.data, sizeof room.data); /* *slot has another type */
 	*cap = room.cap;
 	return 0;
 }
 
-/* Copy n elements behind the `len` that there are; there is room. */
+/* Copy n elements behind the first `len`. There is room for them. */
 HERD_INLINE void bump_vec_copy_(void *data, size_t *len, const void *items, size_t n, size_t size)
 {
-	/* No array is that large: so a compiler that knows n does not warn of the copy. */
+	/* No array is that large. The check keeps a compiler that knows n from a warning. */
 	const bool absurd = __builtin_constant_p(n) && size != 0 && n > SIZE_MAX / 2 / size;
 
 	if (n != 0 && !absurd)
@@ -187,7 +187,7 @@ HERD_INLINE void bump_vec_copy_(void *data, size_t *len, const void *items, size
 	*len += n;
 }
 
-/* Where the element is that a pop yields. */
+/* The address of the element that a pop yields. */
 HERD_INLINE void *bump_vec_popped_(void *data, size_t *len, size_t size, void *zero)
 {
 	if (HERD_LIKELY(*len != 0))
@@ -212,7 +212,7 @@ HERD_INLINE void *bump_vec_popped_(void *data, size_t *len, size_t size, void *z
 	bump_vec_room_(v->bump, &v->data, v->data, v->len, &v->cap, n, sizeof(*v->data),           \
 		       BUMP_VEC_ALIGN_(v), function)
 
-/* The names of the local variables come from outside, for these macros may be nested. */
+/* The names of local variables are arguments, because these macros may be nested. */
 #define BUMP_VEC_INIT_(p, arena, v, b)                                                             \
 	(void)__extension__({                                                                      \
 		BUMP_VEC_POINTER_ p = (v);                                                         \
