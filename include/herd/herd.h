@@ -101,9 +101,9 @@ HERD_API herd_t *herd_new(const herd_config_t *config);
  * EBUSY means that the program has a bug. Do not retry until it goes away, because a thread that
  * put its last member may still be in herd_put(): join the threads first.
  *
- * @return 0, or an errno value, and then nothing was changed:
- *         - EBUSY: a member is out.
- *         - EINVAL: BUMP_HARDEN_CHECK found an overwritten header.
+ * @return 0, or an errno value:
+ *         - EBUSY: a member is out. Nothing was changed.
+ *         - EINVAL: BUMP_HARDEN_CHECK found an overwritten header. Nothing was freed.
  */
 HERD_API int herd_destroy(herd_t *herd);
 
