@@ -14,7 +14,7 @@
  *         bump_str_init(&s, bump);
  *         for (size_t i = 0; i < n; i++)
  *                 if (bump_str_printf(&s, "%s%zu: %s", i > 0 ? ", " : "", i, names[i]) != 0)
- *                         return NULL;                 // what there is goes with the arena
+ *                         return NULL;                 // the arena frees what there is
  *         return bump_str_finish(&s, NULL);            // no copy
  * }
  * @endcode

@@ -17,7 +17,7 @@
  *         bump_vec_init(&tokens, bump);
  *         while (next_token(input, &token))
  *                 if (bump_vec_push(&tokens, token) != 0)
- *                         return NULL;                 // what there is goes with the arena
+ *                         return NULL;                 // the arena frees what there is
  *         *count = tokens.len;
  *         return bump_vec_finish(&tokens);             // no copy
  * }
