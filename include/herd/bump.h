@@ -427,15 +427,16 @@ typedef struct bump_mark_s {
 HERD_API bump_mark_t bump_mark(const bump_t *bump);
 
 /**
- * Free all that was allocated after the mark. What was deferred after it runs before, newest first.
- * Chunks that the arena got since are kept for reuse. The mark itself stays valid.
+ * Free all allocations that were made after the mark. Functions that were deferred after it run
+ * before, newest first. Chunks that the arena got since are kept for reuse. The mark itself stays
+ * valid.
  *
  * Shrinking and growing in place since the mark have these effects:
  *
  * - Where an older allocation shrank, the mark may lie above the present position. Then there is
  *   nothing to free.
- * - What was allocated below the mark, in the bytes that such shrinking freed, stays until an outer
- *   mark is rewound or all is freed.
+ * - Allocations below the mark, in the bytes that such shrinking freed, stay until an outer mark is
+ *   rewound or all is freed.
  * - An allocation that grew in place after the mark loses that growth.
  *
  * @return 0, or EINVAL where the call is misuse: the mark is of another arena, of an earlier

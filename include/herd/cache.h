@@ -48,8 +48,8 @@
  * first those that nobody asked for lately. Thus a cache follows a program whose needs change.
  *
  * Threads. All functions, and those of the source, are MT-Safe and lock-free (except for malloc(3),
- * now and then, and for system calls), except that herd_cache_destroy() must be the last call. What
- * was written to a chunk before it was given back happens before its next holder gets it.
+ * now and then, and for system calls), except that herd_cache_destroy() must be the last call.
+ * Writes to a chunk before it was given back happen before its next holder gets it.
  *
  * fork(2). The child may go on using what it inherited. It inherits no lock held. A chunk that
  * another thread was getting or giving back at that moment is lost to the child. There it may count

@@ -7,8 +7,8 @@
  * A pool of arenas for many threads.
  *
  * A thread checks an arena out, allocates at full speed without any synchronisation, and puts it
- * back. What it allocated stays valid after the arena was put back, and after the thread ended,
- * until the herd is reset or destroyed.
+ * back. Its allocations stay valid after the arena was put back, and after the thread ended, until
+ * the herd is reset or destroyed.
  *
  * @code
  * static void *worker(void *arg)                // one of many
@@ -153,8 +153,9 @@ HERD_API bump_t *herd_try_get(herd_t *herd);
 HERD_API void herd_put(herd_t *herd, bump_t *bump);
 
 /**
- * Put a member back, and free what was allocated since its checkout and nothing else. What was
- * deferred since the checkout runs before. NULL is allowed. MT-Safe. Misuse: as for herd_put().
+ * Put a member back, and free the allocations that were made since its checkout and nothing else.
+ * Functions that were deferred since the checkout run before. NULL is allowed. MT-Safe. Misuse: as
+ * for herd_put().
  */
 HERD_API void herd_discard(herd_t *herd, bump_t *bump);
 
@@ -250,7 +251,7 @@ HERD_API size_t herd_recall(herd_t *herd);
 
 /**
  * Move all allocations of `from` to `into`: from now on they live as long as `into`, and `from` is
- * empty and usable. Nothing is copied. What was deferred moves along. The spare memory of `from`
+ * empty and usable. Nothing is copied. Deferred functions move along. The spare memory of `from`
  * stays with `from`.
  *
  * @return 0, or an errno value, and then nothing was moved:

@@ -545,7 +545,7 @@ class owner
 	owner(const owner &) = delete;
 	owner &operator=(const owner &) = delete;
 
-	/** Whether it has an arena. */
+	/** True if it has an arena. */
 	[[nodiscard]] explicit operator bool() const noexcept
 	{
 		return bump_ != nullptr;
@@ -825,7 +825,7 @@ class pool final
 		herd_ = nullptr;
 	}
 
-	/** Whether it has a herd. */
+	/** True if it has a herd. */
 	[[nodiscard]] explicit operator bool() const noexcept
 	{
 		return herd_ != nullptr;
@@ -938,8 +938,8 @@ class pool final
 };
 
 /**
- * A checkout: an arena of a pool, which is put back with this object. What was allocated stays
- * valid until the pool is reset or destroyed.
+ * A checkout: an arena of a pool, which is put back with this object. Its allocations stay valid
+ * until the pool is reset or destroyed.
  *
  * It has get(), make(), array(), array_for_overwrite(), str() and resource(), as documented at the
  * functions of those names. It may be moved to another thread, and the pool's object may be moved
@@ -1000,8 +1000,8 @@ class member final : public detail::owner
 	}
 
 	/**
-	 * Put the member back, and free what was allocated since its checkout, after running
-	 * destructors. Then this object is empty. Where it is empty, nothing happens. See
+	 * Put the member back, and free the allocations that were made since its checkout, after
+	 * running destructors. Then this object is empty. Where it is empty, nothing happens. See
 	 * herd_discard().
 	 */
 	void discard() noexcept

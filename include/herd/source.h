@@ -37,7 +37,7 @@ extern "C" {
  * a lock of herd held that an allocation would need. The functions must not allocate from the arena
  * or herd that they serve, nor call a function of it.
  *
- * The structure is copied. What ctx points at must live as long as the arena or herd.
+ * The structure is copied. The object that ctx points at must live as long as the arena or herd.
  */
 typedef struct herd_source_s {
 	/**
