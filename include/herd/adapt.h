@@ -15,10 +15,10 @@
  * ZSTD_customMem memory = {bump_adapt_alloc, bump_adapt_free, bump};
  * @endcode
  *
- * What the library frees stays allocated, unless it is the newest allocation and its size is
- * known, until the arena is reset: so what the library made need not be freed at all. This fits one
- * document, one script, one stream; for a library that allocates and frees without end, the arena
- * grows until it is reset, and nothing of the library may be used after that.
+ * Memory that the library frees stays allocated until the arena is reset, unless it is the newest
+ * allocation and its size is known. Therefore what the library made need not be freed at all. This
+ * fits one document, one script, one stream. For a library that allocates and frees without end,
+ * the arena grows until it is reset, and after that nothing of the library may be used.
  *
  * | The library's functions                 | Here                          | For example    |
  * |-----------------------------------------|-------------------------------|----------------|
@@ -30,8 +30,8 @@
  * | (ctx, size), (ctx, ptr, new size), (ctx, ptr) | bump_adapt_sized_...    | Duktape        |
  * | malloc, calloc, realloc, free           | bump_adapt_local_...          | expat, cJSON   |
  *
- * `ctx` is the arena, a `bump_t *`. Results are aligned for any type. A failure is NULL, with errno
- * ENOMEM (no memory, a limit reached, or the size overflows).
+ * `ctx` is the arena, a `bump_t *`. Results are aligned for any type. A function that fails returns
+ * NULL and sets errno to ENOMEM (there is no memory, a limit is reached, or the size overflows).
  *
  * The arena must belong to the thread that calls the library: MT-Unsafe race:ctx.
  */
@@ -46,35 +46,40 @@
 extern "C" {
 #endif
 
-/** @name With a context, and with sizes told
- *  @{ */
+/**
+ * @name With a context, and with sizes given
+ *  @{
+ */
 
-/** `void *(void *ctx, size_t size)`. @return the memory, or NULL: ENOMEM. */
+/** Allocate: `void *(void *ctx, size_t size)`. @return the memory, or NULL with errno ENOMEM. */
 static inline void *bump_adapt_alloc(void *ctx, size_t size)
 {
 	return bump_alloc((bump_t *)ctx, size);
 }
 
 /**
- * `void *(void *ctx, size_t n, size_t size)`: an array, uninitialised, checked for overflow.
+ * Allocate an array, uninitialised and checked for overflow:
+ * `void *(void *ctx, size_t n, size_t size)`.
  *
- * @return the memory, or NULL: ENOMEM.
+ * @return the memory, or NULL with errno ENOMEM.
  */
 static inline void *bump_adapt_alloc_array(void *ctx, size_t n, size_t size)
 {
 	return bump_alloc_array((bump_t *)ctx, n, size, HERD_ALIGNOF(max_align_t));
 }
 
-/** The same with `unsigned`: zlib's alloc_func. @return the memory, or NULL: ENOMEM. */
+/**
+ * The same with `unsigned`, as zlib's alloc_func. @return the memory, or NULL with errno ENOMEM.
+ */
 static inline void *bump_adapt_alloc_uint(void *ctx, unsigned n, unsigned size)
 {
 	return bump_adapt_alloc_array(ctx, n, size);
 }
 
 /**
- * The same with `int`: bzip2's bzalloc.
+ * The same with `int`, as bzip2's bzalloc.
  *
- * @return the memory, or NULL: ENOMEM (also where one is negative).
+ * @return the memory, or NULL with errno ENOMEM (also where an argument is negative).
  */
 static inline void *bump_adapt_alloc_int(void *ctx, int n, int size)
 {
@@ -82,7 +87,7 @@ static inline void *bump_adapt_alloc_int(void *ctx, int n, int size)
 				      n < 0 || size < 0 ? 2 : (size_t)size);
 }
 
-/** `void (void *ctx, void *ptr)`: does nothing, for the size is not known. */
+/** Do nothing, because the size is not known: `void (void *ctx, void *ptr)`. */
 static inline void bump_adapt_free(void *ctx, void *ptr)
 {
 	(void)ctx;
@@ -90,11 +95,14 @@ static inline void bump_adapt_free(void *ctx, void *ptr)
 }
 
 /**
- * `void *(void *ctx, void *ptr, size_t old_size, size_t new_size)`: allocates where ptr is NULL
- * (whatever old_size says: Lua tells a type there), frees where new_size is 0; else as
- * bump_realloc(), which never fails to shrink. Lua's lua_Alloc.
+ * Allocate, resize or free: `void *(void *ctx, void *ptr, size_t old_size, size_t new_size)`, as
+ * Lua's lua_Alloc.
  *
- * @return the memory; or NULL: it was freed, or ENOMEM.
+ * - Where ptr is NULL, it allocates, whatever old_size is: Lua passes a type there.
+ * - Where new_size is 0, it frees.
+ * - Otherwise it resizes as bump_realloc(), which never fails to shrink.
+ *
+ * @return the memory; or NULL where it was freed, or with errno ENOMEM.
  */
 static inline void *bump_adapt_realloc(void *ctx, void *ptr, size_t old_size, size_t new_size)
 {
@@ -109,21 +117,23 @@ static inline void *bump_adapt_realloc(void *ctx, void *ptr, size_t old_size, si
 }
 
 /** @} */
-/** @name With a context, where old sizes are not told
- *  Each block is preceded by its size: 16 bytes more. Blocks are resized in place, and taken back,
- *  where they are the newest. These three go together.
- *  @{ */
+/**
+ * @name With a context, where old sizes are not given
+ *  Each block is preceded by its size, which takes 16 bytes more. Blocks are resized in place, and
+ *  taken back, where they are the newest allocation. These three functions go together.
+ *  @{
+ */
 
-/* What stands before a block; its size keeps the block aligned for any type. */
+/* The header before a block. Its size keeps the block aligned for any type. */
 union bump_adapt_header_ {
 	struct {
-		size_t size;  /* of the block, without this */
-		bump_t *bump; /* NULL: it is malloc(3)'s */
+		size_t size;  /* of the block, without the header */
+		bump_t *bump; /* NULL: the block is malloc(3)'s */
 	} block;
 	max_align_t align_;
 };
 
-/* The size of a block of `size` bytes with its header; a sum that overflows is what nobody has. */
+/* The size of a block with its header. A sum that overflows becomes a size that always fails. */
 static inline size_t bump_adapt_whole_(size_t size)
 {
 	return size > SIZE_MAX - sizeof(union bump_adapt_header_)
@@ -136,7 +146,7 @@ static inline union bump_adapt_header_ *bump_adapt_header_of_(void *ptr)
 	return (union bump_adapt_header_ *)ptr - 1;
 }
 
-/* Note in a block what it is, and return what the library gets. */
+/* Fill in the header of a block, and return the address that the library gets. */
 static inline void *bump_adapt_label_(void *whole, bump_t *bump, size_t size)
 {
 	union bump_adapt_header_ *const header = (union bump_adapt_header_ *)whole;
@@ -148,7 +158,7 @@ static inline void *bump_adapt_label_(void *whole, bump_t *bump, size_t size)
 	return header + 1;
 }
 
-/** `void *(void *ctx, size_t size)`. @return the memory, or NULL: ENOMEM. */
+/** Allocate: `void *(void *ctx, size_t size)`. @return the memory, or NULL with errno ENOMEM. */
 static inline void *bump_adapt_sized_alloc(void *ctx, size_t size)
 {
 	bump_t *const bump = (bump_t *)ctx;
@@ -156,7 +166,7 @@ static inline void *bump_adapt_sized_alloc(void *ctx, size_t size)
 	return bump_adapt_label_(bump_alloc(bump, bump_adapt_whole_(size)), bump, size);
 }
 
-/** `void (void *ctx, void *ptr)`: takes the block back where it is the newest. */
+/** Take the block back where it is the newest: `void (void *ctx, void *ptr)`. */
 static inline void bump_adapt_sized_free(void *ctx, void *ptr)
 {
 	if (ptr != NULL) {
@@ -167,9 +177,9 @@ static inline void bump_adapt_sized_free(void *ctx, void *ptr)
 }
 
 /**
- * `void *(void *ctx, void *ptr, size_t new_size)`, as realloc(3); with new_size 0 it frees.
+ * Resize as realloc(3): `void *(void *ctx, void *ptr, size_t new_size)`. With new_size 0 it frees.
  *
- * @return the memory; or NULL: it was freed, or ENOMEM.
+ * @return the memory; or NULL where it was freed, or with errno ENOMEM.
  */
 static inline void *bump_adapt_sized_realloc(void *ctx, void *ptr, size_t new_size)
 {
@@ -191,10 +201,11 @@ static inline void *bump_adapt_sized_realloc(void *ctx, void *ptr, size_t new_si
 }
 
 /** @} */
-/** @name Without a context
- *  For libraries that know malloc(3) and its like, and no context: an arena is chosen for the
- *  calling thread. While none is, they are malloc(3), realloc(3) and free(3) themselves, so that
- *  they can stay in place for the whole process.
+/**
+ * @name Without a context
+ *  For libraries that know malloc(3) and its like, and no context: the program chooses an arena for
+ *  the calling thread. While none is chosen, these functions are malloc(3), realloc(3) and free(3)
+ *  themselves, so they can stay in place for the whole process.
  *
  *  @code
  *  cJSON_InitHooks(&(cJSON_Hooks){bump_adapt_local_malloc, bump_adapt_local_free});   // once
@@ -204,9 +215,11 @@ static inline void *bump_adapt_sized_realloc(void *ctx, void *ptr, size_t new_si
  *  bump_adapt_local_use(former);
  *  @endcode
  *
- *  A block knows where it is from: while another arena is chosen, or none, freeing one of an arena
- *  does nothing, and resizing copies it. Only functions of these four may be given such blocks.
- *  @{ */
+ *  Each block records where it is from. While another arena is chosen, or none, freeing a block of
+ *  an arena does nothing, and resizing copies it. Such blocks must be passed to these four
+ *  functions only.
+ *  @{
+ */
 
 /* The calling thread's arena: one variable for all files of the program, in C and C++. */
 #ifdef __cplusplus
@@ -216,10 +229,10 @@ _Thread_local bump_t *bump_adapt_local_arena_ __attribute__((weak, visibility("d
 #endif
 
 /**
- * Choose the calling thread's arena; NULL: none. It stays chosen until the next call: choose
- * another before it is put back or destroyed. MT-Safe.
+ * Choose the calling thread's arena; NULL chooses none. The arena stays chosen until the next call.
+ * Choose another one before it is put back or destroyed. MT-Safe.
  *
- * @return the former.
+ * @return the arena that was chosen before.
  */
 static inline bump_t *bump_adapt_local_use(bump_t *bump)
 {
@@ -238,7 +251,7 @@ static inline void *bump_adapt_heap_(void *whole, size_t size)
 	return NULL;
 }
 
-/** As malloc(3). @return the memory, or NULL: ENOMEM. */
+/** Allocate as malloc(3). @return the memory, or NULL with errno ENOMEM. */
 static inline void *bump_adapt_local_malloc(size_t size)
 {
 	bump_t *const bump = bump_adapt_local_arena_;
@@ -248,20 +261,20 @@ static inline void *bump_adapt_local_malloc(size_t size)
 	return bump_adapt_label_(bump_adapt_heap_(NULL, size), NULL, size);
 }
 
-/** As calloc(3). @return the memory, or NULL: ENOMEM. */
+/** Allocate as calloc(3). @return the memory, or NULL with errno ENOMEM. */
 static inline void *bump_adapt_local_calloc(size_t n, size_t size)
 {
 	size_t bytes;
 
 	if (__builtin_mul_overflow(n, size, &bytes))
-		return bump_adapt_local_malloc(SIZE_MAX); /* which nobody has */
+		return bump_adapt_local_malloc(SIZE_MAX); /* always fails */
 
 	void *const ptr = bump_adapt_local_malloc(bytes);
 
 	return ptr != NULL ? memset(ptr, 0, bytes) : NULL;
 }
 
-/** As free(3). */
+/** Free as free(3). */
 static inline void bump_adapt_local_free(void *ptr)
 {
 	if (ptr != NULL) {
@@ -274,7 +287,10 @@ static inline void bump_adapt_local_free(void *ptr)
 	}
 }
 
-/** As realloc(3). With size 0 it frees. @return the memory; or NULL: it was freed, or ENOMEM. */
+/**
+ * Resize as realloc(3). With size 0 it frees. @return the memory; or NULL where it was freed, or
+ * with errno ENOMEM.
+ */
 static inline void *bump_adapt_local_realloc(void *ptr, size_t size)
 {
 	if (ptr == NULL)

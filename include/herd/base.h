@@ -4,8 +4,8 @@
 
 /**
  * @file base.h
- * What every other header of herd stands on: the version, the attributes of public functions, and
- * the handler that is told of misuse. Programs include herd/bump.h or herd/herd.h, not this file.
+ * What every other header of herd needs: the version, the attributes of public functions, and the
+ * handler of misuse. Programs include herd/bump.h or herd/herd.h instead of this file.
  */
 
 #include <stddef.h>
@@ -18,8 +18,8 @@
 #define HERD_API __attribute__((visibility("default")))
 
 /*
- * The allocation fast path. `inline` in the sense of C99: the library holds the one out-of-line
- * definition (for pointers to the function and for foreign-function interfaces).
+ * The allocation fast path. It is `inline` in the sense of C99: the library holds the one
+ * out-of-line definition (for pointers to the function and for foreign-function interfaces).
  */
 #define HERD_INLINE HERD_API inline __attribute__((always_inline))
 
@@ -33,7 +33,7 @@
 #define HERD_ALIGNOF(type) _Alignof(type)
 #endif
 
-/* The variable behind a scope macro: a new name each time, so that scopes nest. */
+/* The variable of a scope macro gets a new name each time, so that scopes nest. */
 #define HERD_JOIN_(a, b) a##b
 #define HERD_JOIN(a, b) HERD_JOIN_(a, b)
 #define HERD_ON_LEAVE(function) __attribute__((unused, cleanup(function)))
@@ -43,31 +43,34 @@ extern "C" {
 #endif
 
 /**
- * Told of misuse: a bug of the caller that would corrupt memory, such as putting an arena back
- * twice.
+ * A handler of misuse. Misuse is a bug of the caller that would corrupt memory, such as putting an
+ * arena back twice.
  *
- * @param function  the public function that found it, "herd_put" say
- * @param problem   one sentence saying what is wrong
+ * @param function  the public function that found the misuse, for example "herd_put"
+ * @param problem   one sentence that says what is wrong
  *
- * It is called before anything was changed and with no lock held, so it may longjmp(3) or end the
- * process; but not longjmp out of a deferred function or a walk, which must return. If it
- * returns, the function that found the misuse has no effect and fails with EINVAL.
+ * The handler is called before anything was changed, and with no lock held. It may longjmp(3) or
+ * end the process. It must not longjmp out of a deferred function or a walk, because these must
+ * return. If the handler returns, the function that found the misuse has no effect and fails with
+ * EINVAL.
  */
 typedef void herd_misuse_fn(const char *function, const char *problem);
 
 /**
- * Set the process-wide handler of misuse. The default writes one line to stderr and aborts.
+ * Set the process-wide handler of misuse. The default handler writes one line to stderr and aborts.
+ * MT-Safe.
  *
- * MT-Safe. @param handler  the new handler; NULL restores the default.
- * @return the former handler (the default one included, so that it can be put back).
+ * @param handler  the new handler; NULL restores the default
+ * @return the former handler. Where that was the default one, it is returned as well, and can be
+ *         set again.
  */
 HERD_API herd_misuse_fn *herd_on_misuse(herd_misuse_fn *handler);
 
 /**
- * Tell the version of the library that runs; HERD_VERSION_MAJOR, _MINOR and _PATCH are the version
- * that the program was compiled against. MT-Safe.
+ * Report the version of the library that runs. HERD_VERSION_MAJOR, _MINOR and _PATCH are the
+ * version that the program was compiled against. MT-Safe.
  *
- * @return "0.1.0" say; the string is static.
+ * @return a static string, for example "0.1.0".
  */
 HERD_API const char *herd_version(void);
 

@@ -4,7 +4,7 @@
 
 /**
  * @file bump.h
- * The arena: memory is handed out by moving a pointer, and freed all at once.
+ * The arena: it hands memory out by moving a pointer, and frees all of it at once.
  *
  * @code
  * bump_t *bump = bump_new(NULL);
@@ -21,20 +21,22 @@
  *
  * Rules that hold for all functions of herd/bump.h:
  *
- * - Lifetime. A result is valid until the arena is reset or destroyed, or rewound to a mark taken
- *   before the allocation. Nothing is freed one by one, and no destructor runs unless
- *   bump_defer() was told.
+ * - Lifetime. A result is valid until the arena is reset or destroyed, or rewound to a mark that
+ *   was taken before the allocation. Allocations are not freed one by one. No destructor runs,
+ *   except functions that were registered with bump_defer().
  * - Threads. An arena belongs to one thread at a time: every function is MT-Unsafe race:bump.
  *   Different arenas never disturb each other. For a pool of arenas for many threads see herd.h.
- * - Failure. Functions that return a pointer return NULL and set errno: ENOMEM (no memory, a
- *   limit reached, or n * size overflows), EINVAL (an alignment that is not a power of two,
- *   misuse). Functions that return an int return 0 or an errno value. The arena is as it was
- *   before the call.
+ * - Failure. Functions that return a pointer return NULL and set errno to ENOMEM (there is no
+ *   memory, a limit is reached, or n * size overflows) or EINVAL (the alignment is not a power of
+ *   two, or the call is misuse). Functions that return an int return 0 or an errno value. After a
+ *   failure the arena is as it was before the call.
  * - Zero. A size of 0 counts as 1: every result is a distinct pointer.
- * - Units. All sizes are in bytes. An alignment is a power of two, 1 and pages included.
+ * - Units. All sizes are in bytes. An alignment is a power of two; 1 is allowed, and so is a page
+ *   or more.
  * - Cost. An allocation takes a handful of instructions, without a call, where size and alignment
- *   are constants; when a chunk is full the next one costs a call into the source. Under address
- *   or memory sanitizer or valgrind every allocation is a call that keeps red zones.
+ *   are constants. When a chunk is full, the next allocation costs a call into the source. Under
+ *   address or memory sanitizer and under valgrind, every allocation is a call that keeps red
+ *   zones.
  */
 
 #include <stdarg.h>
@@ -42,6 +44,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "harden.h"
 #include "source.h"
 
 #ifdef __cplusplus
@@ -49,8 +52,8 @@ extern "C" {
 #endif
 
 /**
- * An arena. The two members are for the inlined functions below and for nothing else: the next
- * free byte and the end of the room, both multiples of 8. Where `ptr == end` every request becomes
+ * An arena. Its two members are for the inlined functions below and for nothing else: the next free
+ * byte, and the end of the room. Both are multiples of 8. Where `ptr == end`, every request becomes
  * a call.
  */
 struct bump {
@@ -60,106 +63,44 @@ struct bump {
 typedef struct bump bump_t;
 
 /**
- * @name The hardened mode
- * What bump_config_t.harden may ask for, in any combination, for arenas and for herds. What is not
- * asked for costs nothing; an allocation within a chunk costs the same in any case. What each of them
- * costs is in bench/README.md.
- *
- * After a header was found overwritten, and the handler of misuse returned, the call fails with EINVAL
- * and has done nothing, except that deferred functions have run if one of them did it. What was
- * allocated stays readable, the current chunk serves further allocations, and herd_put() works. But a
- * reset, a rewind over the header, or a destroy fails each time: what the arena (in a herd: the herd)
- * holds is lost until the process ends. A spare chunk found so keeps its arena or herd from getting
- * chunks.
- * @{
- */
-
-/**
- * A page that can't be accessed directly before and directly after every chunk from the operating
- * system: a write or read that runs off a chunk's end, or before its beginning, ends the process with
- * SIGSEGV at the first byte. The usable end of a chunk is where the page begins; before the first
- * usable byte stands the header, and before that the page.
- *
- * Not detected: running from one allocation into another of the same chunk, or over what is free at
- * its end; jumping over the page; the caller's memory of bump_new_in(), whose later chunks do have
- * guards.
- *
- * EINVAL with any source but &herd_source_os, a cache's included. Guard pages hold no memory, and count
- * in no limit or statistic. Chunks are mapped one by one: growth costs three system calls a chunk
- * instead of one, or of none, and takes up to four of the mappings that the system grants a process
- * (vm.max_map_count, 65,530 on Linux by default); where it has none left, that is ENOMEM.
- */
-#define BUMP_HARDEN_GUARD ((size_t)1)
-
-/**
- * A checksum over each chunk's header, which depends on a secret of the process. It is verified before
- * the header is relied on: by reset, destroy, rewind and discard for all chunks that they free, when
- * a spare chunk is taken or given back, by absorb, adopt and trim, and by bump_each_chunk(),
- * herd_each_chunk() and bump_owns(). A mismatch is misuse ("the header of a chunk was overwritten"); the
- * library follows no pointer from such a header.
- *
- * Detected is whatever overwrites a member of a header, as running off the chunk before it does: one
- * member for certain, several at once but for one case in 2^64. Not detected: what was put back before
- * anyone looked; damage to what else the library keeps (arenas and herds themselves), and to
- * allocations. herd_dump(), herd_dump_svg() and herd_owns(), which look while others work, verify
- * nothing. In a child of fork(2), headers of members that were out are taken as they are.
- *
- * Takes 16 bytes a chunk. Cost: a few nanoseconds for each chunk that comes, goes or is freed; a reset
- * takes a step a chunk.
- */
-#define BUMP_HARDEN_CHECK ((size_t)2)
-
-/**
- * What is freed is cleared to zeros, which the compiler can't leave out, before it can be handed out
- * again or goes back to its source: by reset, destroy, rewind, discard, bump_free_last(), and where an
- * allocation shrinks. So what is spare, kept by a cache, or given back to the system holds nothing of
- * the program's. What was written to a reservation and not committed is cleared at the latest by the
- * next allocation; a reservation gets no more room than it asks for, or 4 KiB if that is more, or what
- * the one before had.
- *
- * Not cleared: an old place that bump_realloc() or a builder moved away from, which stays allocated
- * until all is freed; what an allocation gained after a mark within the rounding of its size to 8 bytes,
- * which a reset clears and a rewind does not; nor does it clear, below the mark, what was allocated where
- * an older allocation shrank after the mark; what a member of a thread that died holds, until
- * herd_recall() and a reset; what the program wrote beyond its allocations; registers, the stack and
- * swap. Padding is cleared as well: an allocation at an alignment of gigabytes makes a reset touch as
- * much.
- *
- * Cost: writing each byte that is freed; of a reset, all that was allocated.
- */
-#define BUMP_HARDEN_ZERO ((size_t)4)
-
-/** All of them. */
-#define BUMP_HARDEN_ALL ((size_t)7)
-
-/** @} */
-
-/**
- * How an arena is made. Zero members, and a NULL configuration, mean the defaults.
+ * How an arena is made. Members that are zero, and a configuration that is NULL, mean the defaults.
  */
 typedef struct bump_config_s {
-	/** Room for this many bytes from the start. 0: no chunk until the first allocation. */
+	/**
+	 * The arena has room for this many bytes from the start. 0 means that it has no chunk until
+	 * the first allocation.
+	 */
 	size_t first_chunk;
-	/** Chunks double in size up to this (2 MiB by default); larger requests get a chunk of their
-	 *  own, which does not influence the doubling. Of the system's memory, a chunk of 256 KiB is
-	 *  followed by one of 2 MiB, a huge page, if this is not less. */
+	/**
+	 * Chunks double in size up to this many bytes. 0 means 2 MiB. A larger request gets a large
+	 * chunk, one of its own, which does not influence the doubling. Where the memory is the
+	 * system's, a chunk of 256 KiB is followed by one of 2 MiB, a huge page, unless max_chunk
+	 * is less.
+	 */
 	size_t max_chunk;
-	/** Every result is aligned to at least this; a power of two. 0: 1. Above 8 every allocation is a
-	 *  call. */
+	/**
+	 * Every result is aligned to at least this many bytes, a power of two. 0 means 1. Above 8,
+	 * every allocation is a call.
+	 */
 	size_t min_align;
-	/** Most bytes ever held from the source at one time, chunk headers included. 0: none. Exact.
-	 *  Before a request is refused, spare memory goes back to make room for it. */
+	/**
+	 * The most bytes that the arena ever holds from the source at one time, chunk headers
+	 * included. 0 means no limit. The limit is exact. Before a request is refused, spare memory
+	 * goes back to make room for it.
+	 */
 	size_t limit;
-	/** Where chunks come from. NULL: &herd_source_os. Copied. */
+	/** Where chunks come from. NULL means &herd_source_os. The structure is copied. */
 	const herd_source_t *source;
-	/** Called once before a call fails with ENOMEM, with the bytes asked for (SIZE_MAX where n * size
-	 *  overflows). It may longjmp(3) or abort(3). */
+	/**
+	 * Called once before a call fails with ENOMEM, with the bytes that were asked for (SIZE_MAX
+	 * where n * size overflows). It may longjmp(3) or abort(3).
+	 */
 	void (*on_oom)(void *ctx, size_t size);
-	/** Handed to on_oom. */
+	/** Passed to on_oom. */
 	void *on_oom_ctx;
-	/** BUMP_HARDEN_GUARD, _CHECK, _ZERO, or'd; 0: none. */
+	/** Flags of harden.h, or'd: BUMP_HARDEN_GUARD, _CHECK, _ZERO. 0 means none. */
 	size_t harden;
-	/** Must be zero (EINVAL): later versions use these for new members. */
+	/** Must be zero (EINVAL). Later versions use these for new members. */
 	size_t reserved_[3];
 } bump_config_t;
 
@@ -169,14 +110,16 @@ typedef struct bump_config_s {
 /**
  * Make an arena.
  *
- * @param config  NULL for the defaults; copied.
- * @return the arena, to be freed by bump_destroy(); or NULL with errno ENOMEM (no memory), or
- *         EINVAL: min_align is not a power of two, first_chunk exceeds limit, a source lacks a
- *         function, harden has an unknown flag, or asks for guard pages around what another source
- *         gives, a reserved member is not zero.
+ * @param config  NULL for the defaults; it is copied
+ * @return the arena, which bump_destroy() frees; or NULL with errno:
+ *         - ENOMEM: there is no memory.
+ *         - EINVAL: the configuration is not valid. It is valid where min_align is 0 or a power of
+ *           two, first_chunk is within limit, a source has both functions, harden has no unknown
+ *           flag, BUMP_HARDEN_GUARD comes with the source herd_source_os, and reserved members are
+ *           zero.
  *
- * MT-Safe. Cost: one malloc(3) for the arena itself (less than 1 KiB, not counted in any limit); no
- * chunk unless first_chunk asks for it.
+ * MT-Safe. Cost: one malloc(3) for the arena itself (less than 1 KiB, not counted in any limit).
+ * There is no chunk unless first_chunk asks for it.
  */
 HERD_API bump_t *bump_new(const bump_config_t *config);
 
@@ -184,9 +127,10 @@ HERD_API bump_t *bump_new(const bump_config_t *config);
 #define BUMP_OVERHEAD ((size_t)832)
 
 /**
- * Make an arena in the caller's memory, a stack array say: the arena and its first chunk live
- * there. It grows from the source when that is full; with `source = &herd_source_none` it never
- * grows. Destroy it before the memory goes out of scope.
+ * Make an arena in the caller's memory, for example in an array on the stack. The arena and its
+ * first chunk, the initial block, live there. When that is full, the arena grows from the source;
+ * with `source = &herd_source_none` it never grows. The arena must be destroyed before the memory
+ * goes out of scope.
  *
  * @code
  * char memory[4096];
@@ -196,28 +140,34 @@ HERD_API bump_t *bump_new(const bump_config_t *config);
  * @endcode
  *
  * @param memory  any alignment
- * @param size    in bytes, of which at most BUMP_OVERHEAD are for the arena itself
- * @param config  NULL for the defaults. first_chunk asks for room in `memory`, and limit counts
- *                only what comes from the source: so these two can't contradict each other.
- * @return the arena, or NULL: ENOMEM where it (and first_chunk) does not fit; EINVAL as bump_new().
+ * @param size    in bytes; the arena itself takes at most BUMP_OVERHEAD of them
+ * @param config  NULL for the defaults. first_chunk asks for room in `memory`. limit counts only
+ *                what comes from the source, so these two can't contradict each other.
+ * @return the arena, or NULL with errno:
+ *         - ENOMEM: the arena, or the room that first_chunk asks for, does not fit into `memory`.
+ *         - EINVAL: the configuration is not valid, as for bump_new().
  *
  * MT-Safe. Cost: constant.
  */
 HERD_API bump_t *bump_new_in(void *memory, size_t size, const bump_config_t *config);
 
 /**
- * Run what was deferred and give all memory back. NULL is allowed. Misuse: an arena that belongs
- * to a herd; BUMP_HARDEN_CHECK found a broken header (nothing is freed). Cost: one release a chunk.
+ * Run the deferred functions and give all memory back. NULL is allowed.
+ *
+ * Cost: one release per chunk. Misuse: the arena belongs to a herd, or BUMP_HARDEN_CHECK finds an
+ * overwritten header. Then nothing is freed.
  */
 HERD_API void bump_destroy(bump_t *bump);
 
 /**
- * Free everything at once and keep the memory hot for reuse: a phase that repeats asks the source
- * for nothing. Runs what was deferred, newest first, before.
+ * Free everything at once, and keep the memory hot for reuse: a phase that repeats asks the source
+ * for nothing. The deferred functions run before, newest first.
  *
- * @return 0; EINVAL where it is misuse: an arena that belongs to a herd (use herd_reset() or
- *         herd_discard()), or a header that BUMP_HARDEN_CHECK found broken. Cost: constant, whatever
- *         was allocated, and what the deferred functions do; in the hardened mode see there.
+ * @return 0, or EINVAL where the call is misuse: the arena belongs to a herd (use herd_reset() or
+ *         herd_discard()), or BUMP_HARDEN_CHECK finds an overwritten header.
+ *
+ * Cost: constant, whatever was allocated, plus the deferred functions. For the hardened mode see
+ * harden.h.
  */
 HERD_API int bump_reset(bump_t *bump);
 
@@ -226,42 +176,44 @@ HERD_API int bump_reset(bump_t *bump);
  *  @{ */
 
 /**
- * The out-of-line part of the inlined functions: a new chunk, unusual arguments, closed arenas.
- * Call bump_alloc_aligned() instead, which it equals in meaning.
+ * The part of the inlined functions that is not inlined: for a new chunk, for unusual arguments,
+ * and for arenas that are closed to the fast path. Programs call bump_alloc_aligned() instead,
+ * which has the same meaning.
  *
- * @return the memory, or NULL: ENOMEM, EINVAL.
+ * @return the memory, or NULL with errno ENOMEM or EINVAL.
  */
 HERD_API void *bump_alloc_slow(bump_t *bump, size_t size, size_t align)
 	__attribute__((cold, noinline));
 
 /**
- * Allocate `size` bytes aligned to `align`, uninitialised.
+ * Allocate `size` bytes that are aligned to `align`, uninitialised.
  *
- * Five instructions for a constant size up to alignment 8: the position stays aligned to 8,
- * because sizes are rounded up, so that nothing has to be aligned. Seven above.
+ * Cost: five instructions for a constant size and an alignment of at most 8, because sizes are
+ * rounded up to 8 and so the position always has that alignment. A larger alignment takes seven.
  *
- * @return the memory, or NULL: ENOMEM, EINVAL.
+ * @return the memory, or NULL with errno ENOMEM or EINVAL.
  */
 HERD_INLINE void *bump_alloc_aligned(bump_t *bump, size_t size, size_t align)
 {
 	if (!__builtin_constant_p(align) || align - 1 >= 4096 || (align & (align - 1)) != 0)
 		return bump_alloc_slow(bump, size, align);
 
-	/* All const: a caller may use setjmp(3), and then gcc warns of locals that change. */
+	/* All are const: in a caller that uses setjmp(3), gcc warns of locals that change. */
 	char *const end = bump->end;
 	const uintptr_t raised = (uintptr_t)bump->ptr + (align - 1);
 	char *const ptr = align <= 8 ? bump->ptr : (char *)(raised & ~(uintptr_t)(align - 1));
 
 	if (__builtin_constant_p(size) && size - 1 < 4096) {
-		/* A small constant: the sum can't wrap, so one addition and one comparison do. */
+		/* With a small constant the sum can't wrap: one addition and one comparison do. */
 		if (HERD_LIKELY((uintptr_t)ptr + size <= (uintptr_t)end)) {
 			bump->ptr = ptr + ((size + 7) & ~(size_t)7);
 			return ptr;
 		}
 	} else {
 		/*
-		 * Aligning may have passed the end. As the room is a multiple of 8, what fits
-		 * still fits when it is rounded up. A size of 0 wraps, and takes the slow path.
+		 * Aligning may have passed the end. As the room is a multiple of 8, a size that
+		 * fits still fits when it is rounded up. A size of 0 wraps, and takes the slow
+		 * path.
 		 */
 		size_t room;
 		const bool passed =
@@ -276,9 +228,10 @@ HERD_INLINE void *bump_alloc_aligned(bump_t *bump, size_t size, size_t align)
 }
 
 /**
- * Allocate `size` bytes aligned for any type (max_align_t), uninitialised. As bump_alloc_aligned().
+ * Allocate `size` bytes that are aligned for any type (max_align_t), uninitialised. See
+ * bump_alloc_aligned().
  *
- * @return the memory, or NULL: ENOMEM.
+ * @return the memory, or NULL with errno ENOMEM.
  */
 HERD_INLINE void *bump_alloc(bump_t *bump, size_t size)
 {
@@ -286,10 +239,10 @@ HERD_INLINE void *bump_alloc(bump_t *bump, size_t size)
 }
 
 /**
- * Allocate an array of n elements of `size` bytes, uninitialised. ENOMEM also where n * size
- * overflows.
+ * Allocate an array of n elements of `size` bytes, uninitialised. It also fails with ENOMEM where n
+ * * size overflows.
  *
- * @return the memory, or NULL: ENOMEM, EINVAL.
+ * @return the memory, or NULL with errno ENOMEM or EINVAL.
  */
 HERD_INLINE void *bump_alloc_array(bump_t *bump, size_t n, size_t size, size_t align)
 {
@@ -301,10 +254,11 @@ HERD_INLINE void *bump_alloc_array(bump_t *bump, size_t n, size_t size, size_t a
 }
 
 /**
- * Allocate a structure of `base` bytes that ends in an array of n elements of `size` bytes, and
- * at least `least` bytes. ENOMEM also where the sum overflows. See BUMP_NEW_FLEX().
+ * Allocate a structure of `base` bytes that ends in an array of n elements of `size` bytes. The
+ * result has at least `least` bytes. It also fails with ENOMEM where the sum overflows. See
+ * BUMP_NEW_FLEX().
  *
- * @return the memory, or NULL: ENOMEM, EINVAL.
+ * @return the memory, or NULL with errno ENOMEM or EINVAL.
  */
 HERD_INLINE void *bump_alloc_flex(bump_t *bump, size_t least, size_t base, size_t n, size_t size,
 				  size_t align)
@@ -317,32 +271,33 @@ HERD_INLINE void *bump_alloc_flex(bump_t *bump, size_t least, size_t base, size_
 }
 
 /**
- * Allocate n elements of `size` bytes, set to zero and aligned for any type. ENOMEM also on
- * overflow.
+ * Allocate n elements of `size` bytes that are set to zero and aligned for any type. It also fails
+ * with ENOMEM where n * size overflows.
  *
- * @return the memory, or NULL: ENOMEM.
+ * @return the memory, or NULL with errno ENOMEM.
  */
 HERD_API void *bump_calloc(bump_t *bump, size_t n, size_t size);
 
 /**
- * One T, uninitialised: `struct node *node = BUMP_NEW(bump, struct node)`.
+ * Allocate one T, uninitialised: `struct node *node = BUMP_NEW(bump, struct node)`.
  *
- * @return a `T *`, or NULL: ENOMEM.
+ * @return a `T *`, or NULL with errno ENOMEM.
  */
 #define BUMP_NEW(bump, T) ((T *)bump_alloc_aligned((bump), sizeof(T), HERD_ALIGNOF(T)))
 
 /**
- * n T, uninitialised and checked for overflow: `int *v = BUMP_NEW_ARRAY(bump, int, n)`.
+ * Allocate n T, uninitialised, and check n * sizeof(T) for overflow:
+ * `int *v = BUMP_NEW_ARRAY(bump, int, n)`.
  *
- * @return a `T *`, or NULL: ENOMEM.
+ * @return a `T *`, or NULL with errno ENOMEM.
  */
 #define BUMP_NEW_ARRAY(bump, T, n) ((T *)bump_alloc_array((bump), (n), sizeof(T), HERD_ALIGNOF(T)))
 
 /**
- * A struct T whose flexible array `member` has n elements:
+ * Allocate a struct T whose flexible array `member` has n elements:
  * `struct text *t = BUMP_NEW_FLEX(bump, struct text, bytes, n)`.
  *
- * @return a `T *`, or NULL: ENOMEM.
+ * @return a `T *`, or NULL with errno ENOMEM.
  */
 #define BUMP_NEW_FLEX(bump, T, member, n)                                                          \
 	((T *)bump_alloc_flex((bump), sizeof(T), offsetof(T, member), (n),                         \
@@ -351,80 +306,86 @@ HERD_API void *bump_calloc(bump_t *bump, size_t n, size_t size);
 /**
  * Copy `size` bytes into the arena, aligned to `align`. `src` may be NULL where size is 0.
  *
- * @return the copy, or NULL: ENOMEM, EINVAL.
+ * @return the copy, or NULL with errno ENOMEM or EINVAL.
  */
 HERD_API void *bump_memdup(bump_t *bump, const void *src, size_t size, size_t align);
 
 /**
  * Copy a string, its NUL included.
  *
- * @return the copy, or NULL: ENOMEM.
+ * @return the copy, or NULL with errno ENOMEM.
  */
 HERD_API char *bump_strdup(bump_t *bump, const char *s);
 
 /**
- * Copy at most n bytes of a string, and add a NUL. Reads no more than n bytes of `s`.
+ * Copy at most n bytes of a string, and add a NUL. The function reads at most n bytes of `s`.
  *
- * @return the copy, or NULL: ENOMEM.
+ * @return the copy, or NULL with errno ENOMEM.
  */
 HERD_API char *bump_strndup(bump_t *bump, const char *s, size_t n);
 
 /**
- * Print into the arena, as sprintf(3) prints; the text is formatted straight into the arena's tail.
+ * Print into the arena, as sprintf(3) prints. The text is formatted directly into the arena's tail.
  *
- * @return the NUL-terminated text; or NULL: ENOMEM, or what vsnprintf(3) said (EILSEQ, EOVERFLOW).
+ * @return the NUL-terminated text; or NULL with errno ENOMEM, or with the error of vsnprintf(3)
+ *         (EILSEQ, EOVERFLOW).
  */
 HERD_API char *bump_asprintf(bump_t *bump, const char *format, ...) HERD_PRINTF(2, 3);
 
 /**
- * As bump_asprintf(), with a va_list, which is left undetermined.
+ * Print into the arena as bump_asprintf() does, with a va_list. Its value is undetermined
+ * afterwards.
  *
  * @return as bump_asprintf().
  */
 HERD_API char *bump_vasprintf(bump_t *bump, const char *format, va_list args) HERD_PRINTF(2, 0);
 
 /** @} */
-/** @name Growing, shrinking, taking back
- *  The newest allocation of an arena is the one that was made last and not taken back.
- *  @{ */
+/**
+ * @name Growing, shrinking, taking back
+ *  The newest allocation of an arena is the last one that was made and not taken back.
+ *  @{
+ */
 
 /**
  * Change the size of an allocation.
  *
- * In place, without moving, where ptr is the newest allocation and there is room. Shrinking never
- * moves, and gives the tail back where ptr is the newest. Otherwise the bytes are copied to a new
- * place, and the old ones stay allocated until they are freed with everything else.
+ * - Where ptr is the newest allocation and there is room, it grows in place.
+ * - Shrinking never moves. It gives the tail back where ptr is the newest allocation.
+ * - Otherwise the bytes are copied to new memory. The old bytes stay allocated until they are freed
+ *   with everything else.
  *
  * @param ptr       the allocation; NULL allocates
  * @param old_size  its size, as it was asked for
- * @param align     of the result; where ptr is not aligned so and has to grow, it moves
- * @return the memory, its first min(old_size, new_size) bytes kept; or NULL (ENOMEM, EINVAL), and
- *         ptr is as it was.
+ * @param align     the alignment of the result; where ptr lacks it and has to grow, the allocation
+ *               moves
+ * @return the memory, with its first min(old_size, new_size) bytes kept; or NULL with errno ENOMEM
+ *         or EINVAL, and then ptr is as it was.
  */
 HERD_API void *bump_realloc(bump_t *bump, void *ptr, size_t old_size, size_t new_size,
 			    size_t align);
 
 /**
- * Change the size of an allocation in place or not at all. Any allocation can grow into what its
- * size was rounded up by.
+ * Change the size of an allocation in place, or not at all. Any allocation can grow into the bytes
+ * that its size was rounded up by.
  *
- * @return whether it has the new size now; false: it would have to move.
+ * @return true if the allocation has the new size now, false if it would have to move.
  */
 HERD_API bool bump_extend(bump_t *bump, void *ptr, size_t old_size, size_t new_size);
 
 /**
- * Take the newest allocation back. What has a chunk of its own is not taken back, nor resized in
- * place, in a later checkout than its own.
+ * Take the newest allocation back. A large allocation, which has a chunk of its own, is taken back
+ * and resized in place only during the checkout that made it.
  *
- * @return true if ptr was the newest, and its bytes were taken back.
+ * @return true if ptr was the newest allocation, and its bytes were taken back.
  */
 HERD_API bool bump_free_last(bump_t *bump, void *ptr, size_t size);
 
 /**
- * Get write access to at least `size` bytes at the arena's tail, for data whose size is known
- * only when it has been written. Nothing is allocated until bump_commit(); any other call that
- * allocates, frees, resizes or resets ends the reservation. One that fails changes nothing, and leaves
- * it valid.
+ * Get write access to at least `size` bytes at the arena's tail, for data whose size is known only
+ * when it has been written. Nothing is allocated until bump_commit(). Any other call that
+ * allocates, frees, resizes or resets ends the reservation. A call that fails changes nothing, and
+ * leaves the reservation valid.
  *
  * @code
  * size_t room;
@@ -433,15 +394,15 @@ HERD_API bool bump_free_last(bump_t *bump, void *ptr, size_t size);
  * bump_commit(bump, buffer, n > 0 ? (size_t)n : 0);
  * @endcode
  *
- * @param room  set to the bytes that may in fact be written, at least `size`; may be NULL
- * @return the memory, or NULL: ENOMEM, EINVAL.
+ * @param room  set to the bytes that may be written, at least `size`; may be NULL
+ * @return the memory, or NULL with errno ENOMEM or EINVAL.
  */
 HERD_API void *bump_reserve(bump_t *bump, size_t size, size_t align, size_t *room);
 
 /**
- * Allocate the first `used` bytes of the reservation at `start`; with 0, nothing is allocated.
- * Misuse: `start` is not the arena's present reservation, or `used` is more than there was room
- * for.
+ * Allocate the first `used` bytes of the reservation at `start`. With 0, nothing is allocated.
+ *
+ * Misuse: `start` is not the arena's present reservation, or `used` exceeds its room.
  */
 HERD_API void bump_commit(bump_t *bump, void *start, size_t used);
 
@@ -449,7 +410,9 @@ HERD_API void bump_commit(bump_t *bump, void *start, size_t used);
 /** @name Marks and scopes
  *  @{ */
 
-/** A point in an arena's life to which it can be rewound. A value; its members are private. */
+/**
+ * A point in an arena's life to which the arena can be rewound. It is a value with private members.
+ */
 typedef struct bump_mark_s {
 	uint64_t arena_;
 	uint64_t era_;
@@ -464,22 +427,27 @@ typedef struct bump_mark_s {
 HERD_API bump_mark_t bump_mark(const bump_t *bump);
 
 /**
- * Free all that was allocated after the mark, running what was deferred after it, newest first.
- * Chunks gained since are kept for reuse; the mark itself stays valid.
+ * Free all allocations that were made after the mark. Functions that were deferred after it run
+ * before, newest first. Chunks that the arena got since are kept for reuse. The mark itself stays
+ * valid.
  *
- * A mark that lies above the present position because an older allocation shrank: nothing to do. What
- * was allocated in the place that such shrinking freed, below the mark, stays until an outer mark is
- * rewound, or all is freed. What grew in place after the mark loses that growth.
+ * Shrinking and growing in place since the mark have these effects:
  *
- * @return 0; EINVAL where it is misuse: a mark of another arena, of an earlier checkout or of a
- *         time before a reset; or an inner mark after its outer one was rewound, which is told as
- *         long as the arena has not grown past it.
+ * - Where an older allocation shrank, the mark may lie above the present position. Then there is
+ *   nothing to free.
+ * - Allocations below the mark, in the bytes that such shrinking freed, stay until an outer mark is
+ *   rewound or all is freed.
+ * - An allocation that grew in place after the mark loses that growth.
  *
- * Cost: one step for each chunk that is freed.
+ * @return 0, or EINVAL where the call is misuse: the mark is of another arena, of an earlier
+ *         checkout or of a time before a reset, or it is an inner mark whose outer mark was
+ *         rewound. The latter is reported as long as the arena has not grown past it.
+ *
+ * Cost: one step per chunk that is freed.
  */
 HERD_API int bump_rewind(bump_t *bump, bump_mark_t mark);
 
-/* What BUMP_SCOPE() declares. */
+/* The type of the variable that BUMP_SCOPE() declares. */
 typedef struct bump_scope_s {
 	bump_t *bump_;
 	bump_mark_t mark_;
@@ -500,7 +468,7 @@ HERD_INLINE bump_scope_t bump_scope_enter_(bump_t *bump)
 }
 
 /**
- * Rewind the arena to here when the enclosing block is left, by whichever way but longjmp(3).
+ * Rewind the arena to here when the enclosing block is left, in whichever way except longjmp(3).
  *
  * @code
  * for (size_t i = 0; i < n; i++) {
@@ -519,15 +487,21 @@ HERD_INLINE bump_scope_t bump_scope_enter_(bump_t *bump)
  *  @{ */
 
 /**
- * Run fn(arg) when this point is rewound, discarded, reset or destroyed: newest first, each
- * exactly once.
+ * Run fn(arg) when this point is rewound, discarded, reset or destroyed. Deferred functions run
+ * newest first, each exactly once. While one runs, all that was allocated before it was registered
+ * is still readable.
  *
- * While it runs, all that was allocated before it was registered is still readable. It may call
- * bump_free_last() on the arena, which does nothing then; allocating from the arena, or calling a
- * function of its herd, is misuse; it must return (no longjmp), and not wait for a thread that
- * resets or forks: a fork(2) in another thread waits for the end of a reset. It may use other
- * arenas and herds; but two herds whose deferred functions reset each other, reset by two threads
- * at one time, wait for each other for ever.
+ * A deferred function
+ *
+ * - may use other arenas and herds;
+ * - may call bump_free_last() on the arena, which does nothing then;
+ * - must not allocate from the arena, or call a function of its herd: that is misuse;
+ * - must return: it must not longjmp;
+ * - must not wait for a thread that resets or forks: a fork(2) in another thread waits for the end
+ *   of a reset.
+ *
+ * Two herds whose deferred functions reset each other must not be reset by two threads at one time:
+ * the threads would wait for each other for ever.
  *
  * @code
  * FILE *file = fopen(path, "r");
@@ -535,68 +509,73 @@ HERD_INLINE bump_scope_t bump_scope_enter_(bump_t *bump)
  *         fclose(file);                                // it was not registered
  * @endcode
  *
- * @return 0; ENOMEM; EINVAL where fn is NULL. Cost: an allocation of 32 bytes.
+ * @return 0; ENOMEM; or EINVAL where fn is NULL or the call is misuse.
+ *
+ * Cost: an allocation of 32 bytes.
  */
 HERD_API int bump_defer(bump_t *bump, void (*fn)(void *), void *arg);
 
 /**
- * The newest deferred fn(arg) will not run. Also from a deferred function. Cost: one step for each
- * newer one.
+ * Withdraw a deferred function: the newest fn(arg) will not run. A deferred function may call this
+ * as well. Cost: one step per newer deferred function.
  *
- * @return false if there is none.
+ * @return true if it was withdrawn, false if there is none.
  */
 HERD_API bool bump_undefer(bump_t *bump, void (*fn)(void *), void *arg);
 
 /** @} */
-/** @name Looking
- *  @{ */
+/**
+ * @name Inspecting an arena, and its limit
+ *  @{
+ */
 
-/** How much fits without a new chunk. @return the bytes left in the current chunk. */
+/** Report how much fits without a new chunk. @return the bytes left in the current chunk. */
 HERD_API size_t bump_capacity(const bump_t *bump);
 
-/** What bump_config_t asked for. @return the least alignment of every result. */
+/** Report what bump_config_t asked for. @return the least alignment of every result. */
 HERD_API size_t bump_min_align(const bump_t *bump);
 
-/** Read the limit. @return the limit in bytes; 0: none. */
+/** Report the limit. @return the limit in bytes; 0 means that there is none. */
 HERD_API size_t bump_limit(const bump_t *bump);
 
 /**
- * Change the limit; 0: none. One below what is held keeps what is held and refuses more.
+ * Change the limit; 0 means that there is none. Where the arena holds more than the new limit, it
+ * keeps what it holds and gets no more.
  */
 HERD_API void bump_set_limit(bump_t *bump, size_t limit);
 
 /**
- * Look a pointer up. Cost: one step a chunk.
+ * Look a pointer up. Cost: one step per chunk.
  *
- * @return whether ptr lies in memory that was handed out and not freed.
+ * @return true if ptr lies in memory that was handed out and not freed.
  */
 HERD_API bool bump_owns(const bump_t *bump, const void *ptr);
 
 /** What an arena holds, in bytes. */
 typedef struct bump_stats_s {
-	/** handed out and still allocated, alignment padding included */
+	/** bytes handed out and still allocated, alignment padding included */
 	size_t used;
-	/** usable bytes in all chunks that hold allocations, the current one whole */
+	/** usable bytes in all chunks that hold allocations, and in the whole current chunk */
 	size_t capacity;
-	/** held from the source, headers and spare chunks included */
+	/** bytes held from the source, headers and spare chunks included */
 	size_t reserved;
-	/** highest `reserved` so far */
+	/** the highest `reserved` so far */
 	size_t peak;
-	/** chunks counted in capacity */
+	/** the number of chunks that capacity counts */
 	size_t chunks;
 	/** zero */
 	size_t reserved_[4];
 } bump_stats_t;
 
-/** Fill *stats. Cost: constant. For a herd's member, `reserved` is what the member itself holds. */
+/** Fill *stats. For a herd's member, `reserved` is what the member itself holds. Cost: constant. */
 HERD_API void bump_stats(const bump_t *bump, bump_stats_t *stats);
 
 /**
- * Call fn for each chunk that holds allocations, and for the current one; newest first. `start`
- * is its first usable byte, `used` what is handed out from there on, `capacity` all that is
- * usable. fn must not call a function that changes the arena.
+ * Call fn for each chunk that holds allocations and for the current one, newest first. `start` is
+ * the first usable byte of a chunk, `used` the bytes handed out from there on, and `capacity` all
+ * bytes that are usable. fn must not call a function that changes the arena.
  *
- * @return 0, or the first result of fn that is not 0, with which the walk ends.
+ * @return 0, or the first result of fn that is not 0, which ends the walk.
  */
 HERD_API int bump_each_chunk(const bump_t *bump,
 			     int (*fn)(void *ctx, const void *start, size_t used, size_t capacity),

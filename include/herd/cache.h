@@ -7,12 +7,12 @@
  * A source that keeps chunks for the next herd.
  *
  * Programs that make a herd for each request, file or frame, and destroy it at the end, would map
- * and unmap the same memory again and again. A cache stands between such herds, and standalone
- * arenas, and the operating system: what one gives back the next one gets, hot, and in the steady
- * state no system call is made and no page faults.
+ * and unmap the same memory again and again. A cache stands between the operating system and such
+ * herds and standalone arenas. The memory that one of them gives back is given to the next one,
+ * hot. In the steady state no system call is made, and no page faults.
  *
  * @code
- * static herd_cache_t *cache;                   // one for the process, or one a subsystem
+ * static herd_cache_t *cache;                   // one for the process, or one per subsystem
  *
  * static int serve(struct request *request)     // in any thread, in several at once
  * {
@@ -35,21 +35,25 @@
  * @endcode
  *
  * Memory comes from herd_source_os, and is kept whole: a chunk that is backed by huge pages stays
- * so. There is a class for each number of pages up to 8, and above that 8 classes from a power of
- * two to the next; what is asked for is rounded up to its class, by less than an eighth or a page,
- * so that whatever is kept of a class serves whoever asks in it. A herd counts the pages that it
- * asked for: what its limit allows, it gets. Chunks above a million pages are not kept.
+ * so. Chunks are kept by size classes:
  *
- * When the limit is reached, a few chunks of other sizes make room each time that one comes back,
- * first of those that nobody asked for lately; so a cache follows a program whose needs change.
+ * - There is a class for each number of pages up to 8. Above that there are 8 classes from a power
+ *   of two to the next.
+ * - A request is rounded up to its class, by less than an eighth or a page. Therefore each kept
+ *   chunk of a class serves each request of that class.
+ * - A herd counts the pages that it asked for, so it gets what its limit allows.
+ * - Chunks of more than a million pages are not kept.
  *
- * Threads. All functions, and those of the source, are MT-Safe and lock-free (but for malloc(3),
- * now and then, and system calls), except that herd_cache_destroy() must be the last call.
- * What was written to a chunk before it was given back happens before its next holder gets it.
+ * When the limit is reached, each chunk that comes back displaces a few chunks of other sizes,
+ * first those that nobody asked for lately. Thus a cache follows a program whose needs change.
  *
- * fork(2). The child may go on using what it inherited; it inherits no lock held. A chunk that
- * another thread was getting or giving back at that moment is lost to the child, and may count
- * there, as kept or as out, for good: then herd_cache_destroy() says EBUSY.
+ * Threads. All functions, and those of the source, are MT-Safe and lock-free (except for malloc(3),
+ * now and then, and for system calls), except that herd_cache_destroy() must be the last call.
+ * Writes to a chunk before it was given back happen before its next holder gets it.
+ *
+ * fork(2). The child may go on using what it inherited. It inherits no lock held. A chunk that
+ * another thread was getting or giving back at that moment is lost to the child. There it may count
+ * for good as kept or as out, and then herd_cache_destroy() returns EBUSY.
  */
 
 #include "source.h"
@@ -65,19 +69,21 @@ typedef struct herd_cache_s herd_cache_t;
  * Make an empty cache.
  *
  * @param limit  the most bytes that it ever keeps, exact whatever the threads do; 0 keeps none,
- *               SIZE_MAX all. What is out does not count.
- * @return the cache, to be freed by herd_cache_destroy(); or NULL with errno ENOMEM (no memory).
- *         MT-Safe. Cost: a few malloc(3), of less than 64 KiB in all.
+ *               SIZE_MAX all. Memory that is out does not count.
+ * @return the cache, which herd_cache_destroy() frees; or NULL with errno ENOMEM (there is no
+ *         memory).
+ *
+ * MT-Safe. Cost: a few malloc(3), of less than 64 KiB in all.
  */
 HERD_API herd_cache_t *herd_cache_new(size_t limit);
 
 /**
- * Get the source to put into the configuration of herds and standalone arenas. Valid as long as
- * the cache, the same at every call; a copy serves as well, so that herds over one cache can be
- * joined with herd_absorb(). MT-Safe.
+ * Get the source for the configuration of herds and standalone arenas. It is valid as long as the
+ * cache, and it is the same at every call. A copy serves as well, so that herd_absorb() can join
+ * herds over one cache. MT-Safe.
  *
- * Its acquire gives any alignment up to a page and never raises *size; where the system has no
- * memory, all that is kept is given back to it before acquire fails.
+ * Its acquire gives any alignment up to a page, and never raises *size. Where the system has no
+ * memory, the cache gives all that it keeps back to the system before acquire fails.
  *
  * @return the source.
  */
@@ -85,9 +91,9 @@ HERD_API const herd_source_t *herd_cache_source(herd_cache_t *cache);
 
 /**
  * Give kept chunks back to the system, the largest first, until at most `keep` bytes are kept.
- * Chunks that others give back meanwhile may stay. MT-Safe. Cost: one munmap(2) a chunk.
+ * Chunks that others give back meanwhile may stay. MT-Safe. Cost: one munmap(2) per chunk.
  *
- * @return the bytes given back.
+ * @return the bytes that were given back.
  */
 HERD_API size_t herd_cache_trim(herd_cache_t *cache, size_t keep);
 
@@ -95,20 +101,22 @@ HERD_API size_t herd_cache_trim(herd_cache_t *cache, size_t keep);
  * Give everything back. NULL is allowed. It must be the last call: MT-Unsafe race:cache. A herd
  * whose herd_destroy() returned, in whatever thread, has no chunk out any more.
  *
- * @return 0; EBUSY, and nothing happens, while a chunk is out: a herd or an arena over the cache
- *         holds it.
+ * @return 0; or EBUSY while a chunk is out, because a herd or an arena over the cache holds it, and
+ *         then nothing was changed.
  */
 HERD_API int herd_cache_destroy(herd_cache_t *cache);
 
-/** What a cache holds, in bytes of whole pages, and how it fared. */
+/** What a cache holds, in bytes of whole pages, and how many requests it served. */
 typedef struct herd_cache_stats_s {
 	/** the limit of what is kept */
 	size_t limit;
-	/** kept for whoever asks next */
+	/** bytes that are kept for the next request */
 	size_t kept;
-	/** given to herds and arenas, and not back yet; in the sizes of their classes */
+	/**
+	 * bytes that herds and arenas have and did not give back yet, in the sizes of their classes
+	 */
 	size_t out;
-	/** highest sum of both so far: held from the system */
+	/** the highest sum of both so far, which is what was held from the system */
 	size_t peak;
 	/** requests that were served with kept memory */
 	size_t hits;
@@ -119,8 +127,8 @@ typedef struct herd_cache_stats_s {
 } herd_cache_stats_t;
 
 /**
- * Fill *stats: at any time, from any thread. While other threads are at work, each figure is one
- * of its own moment. MT-Safe. Cost: a few loads.
+ * Fill *stats. The function may be called at any time and from any thread. While other threads are
+ * at work, each figure is of a moment of its own. MT-Safe. Cost: a few loads.
  */
 HERD_API void herd_cache_stats(const herd_cache_t *cache, herd_cache_stats_t *stats);
 

@@ -5,7 +5,7 @@
 /**
  * @file herd.hpp
  * Arenas and herds in C++17: owners that clean up, objects whose destructors run, and a memory
- * resource for the containers of std::pmr. Header only, over bump.h and herd.h.
+ * resource for the containers of std::pmr. It is header only, over bump.h and herd.h.
  *
  * @code
  * using lines = std::pmr::vector<std::pmr::string>;
@@ -28,20 +28,21 @@
  *
  * Rules that hold for all below, beside those of bump.h and herd.h:
  *
- * - Failure. What returns a pointer, and constructors that get memory, throw std::bad_alloc; errno
- *   is as the function in C left it. Where a function in C returns an errno value, the one here
- *   throws std::system_error with it, in std::generic_category(). Everything is as it was before
- *   the call.
- * - Destructors of objects made here run when the object's memory is freed: by a rewind, a discard,
- *   a reset, or the end of the arena or pool; newest first, each once. They must not throw, and are
- *   deferred functions: what they may do is told at bump_defer(). Those of different members of a
- *   pool run in no order.
- * - Owners are moved, not copied. One that was moved from is empty, as after release(): it can be
- *   destroyed, assigned to and asked whether it is empty, and nothing else.
- * - Threads. As in C: an arena, a member, and all that allocates from it belong to one thread at a
- *   time; the functions of a pool are MT-Safe, but for moving, destroying and releasing it.
- * - Two files of one program that use these classes are both compiled with RTTI, or both without.
- * - Exceptions are thrown after the functions in C have returned, never through them.
+ * - Failure. Functions that return a pointer, and constructors that get memory, throw
+ *   std::bad_alloc. errno is as the function in C left it. Where a function in C returns an errno
+ *   value, the one here throws std::system_error with that value, in std::generic_category(). After
+ *   a failure everything is as it was before the call. Exceptions are thrown after the functions in
+ *   C have returned, never through them.
+ * - Destructors. The destructor of an object that was made here runs when the object's memory is
+ *   freed: by a rewind, a discard, a reset, or the end of the arena or pool. Destructors run newest
+ *   first, each once; those of different members of a pool run in no order. They must not throw.
+ *   They are deferred functions, and bump_defer() lists what these may do.
+ * - Owners. They are moved, not copied. An owner that was moved from is empty, as after release().
+ *   It can be destroyed, assigned to and asked whether it is empty, and nothing else.
+ * - Threads. As in C, an arena, a member, and all that allocates from it belong to one thread at a
+ *   time. The functions of a pool are MT-Safe, except for moving, destroying and releasing it.
+ * - RTTI. Two files of one program that use these classes are both compiled with RTTI, or both
+ *   without.
  */
 
 #include <atomic>
@@ -68,14 +69,14 @@ namespace detail
 
 class owner;
 
-/* Throw what an errno value that is not 0 means. */
+/* Throw std::system_error for an errno value that is not 0. */
 inline void check(int error, const char *function)
 {
 	if (error != 0)
 		throw std::system_error(error, std::generic_category(), function);
 }
 
-/* A pointer that is not null. */
+/* Return a pointer that is not null, or throw. */
 template <typename T> T *check(T *ptr)
 {
 	if (ptr == nullptr)
@@ -84,8 +85,8 @@ template <typename T> T *check(T *ptr)
 }
 
 /*
- * A number that tells threads apart, those that ended included. One for the whole program, whatever
- * the visibility that its shared objects are compiled with.
+ * A number that no two threads share, those that ended included. The counter is one for the whole
+ * program, with whatever visibility its shared objects are compiled.
  */
 __attribute__((visibility("default"))) inline std::uintptr_t this_thread() noexcept
 {
@@ -102,18 +103,22 @@ __attribute__((visibility("default"))) inline std::uintptr_t this_thread() noexc
 /**
  * A memory resource over an arena, for the containers of std::pmr.
  *
- * Allocating throws std::bad_alloc where the arena can't. Deallocating takes the block back where
+ * It throws std::bad_alloc where the arena can't allocate. Deallocating takes the block back where
  * it is the newest of the arena, and does nothing otherwise: all is freed with the arena.
  *
- * A container may be handed to another thread, with the synchronisation that handing over anything
- * needs, while this one goes on using the arena. There it may be read, changed in place and
- * destroyed: deallocating does nothing in a thread that is not the last that allocated here. It
- * must not grow there: that would be allocating from an arena of another thread. Where the arena
- * itself goes to another thread, move its owner there: then the former one counts as last no more.
+ * Threads. A container may be handed to another thread, with the synchronisation that handing over
+ * anything needs, while this thread goes on using the arena.
  *
- * One that a member or an arena made (resource()) knows when its checkout is over: from then on
- * deallocating does nothing, and allocating throws std::bad_alloc, with errno EINVAL. One that a program makes itself
- * does not: use it no longer than the arena may be used.
+ * - The other thread may read it, change it in place and destroy it. Deallocating does nothing in a
+ *   thread that is not the last one that allocated here.
+ * - The container must not grow there: that would be allocating from an arena of another thread.
+ * - Where the arena itself goes to another thread, its owner has to be moved there. From then on
+ *   the former thread no longer counts as the last one.
+ *
+ * End. A resource that a member or an arena made (resource()) knows when its checkout is over. From
+ * then on deallocating does nothing, and allocating throws std::bad_alloc with errno EINVAL. A
+ * resource that a program makes itself does not know: it must not be used longer than the arena may
+ * be used.
  */
 class __attribute__((visibility("default"))) resource final : public std::pmr::memory_resource
 {
@@ -142,7 +147,7 @@ class __attribute__((visibility("default"))) resource final : public std::pmr::m
 			throw std::bad_alloc();
 		}
 		last_.store(detail::this_thread(), std::memory_order_relaxed);
-		/* Inlined where the alignment is a constant. */
+		/* The call is inlined where the alignment is a constant. */
 		if (align <= 8)
 			return detail::check(bump_alloc_aligned(bump_, bytes, 8));
 		if (align == 16)
@@ -150,14 +155,14 @@ class __attribute__((visibility("default"))) resource final : public std::pmr::m
 		return detail::check(bump_alloc_aligned(bump_, bytes, align));
 	}
 
-	/* In another thread than the one that uses the arena only last_ may be looked at. */
+	/* A thread that does not use the arena may read last_ and nothing else. */
 	void do_deallocate(void *ptr, std::size_t bytes, std::size_t) noexcept override
 	{
 		if (last_.load(std::memory_order_relaxed) == detail::this_thread())
 			(void)bump_free_last(bump_, ptr, bytes);
 	}
 
-	/* Whether it is over the same arena; without RTTI: whether it is the same resource. */
+	/* True if it is over the same arena; without RTTI, if it is the same resource. */
 	[[nodiscard]] bool
 	do_is_equal(const std::pmr::memory_resource &other) const noexcept override
 	{
@@ -170,7 +175,7 @@ class __attribute__((visibility("default"))) resource final : public std::pmr::m
 #endif
 	}
 
-	/* Another thread may have it from now on: nothing is taken back until that allocates. */
+	/* Another thread may use it from now on. No block is taken back until it allocates. */
 	void hand_on() noexcept
 	{
 		last_.store(0, std::memory_order_relaxed);
@@ -183,7 +188,7 @@ class __attribute__((visibility("default"))) resource final : public std::pmr::m
 	}
 
 	bump_t *const bump_;
-	/* The thread that allocated last. Relaxed: a thread has to recognise itself, no more. */
+	/* The thread that allocated last. Relaxed, as a thread only has to recognise itself. */
 	std::atomic<std::uintptr_t> last_{0};
 	bool open_ = true;
 };
@@ -191,7 +196,7 @@ class __attribute__((visibility("default"))) resource final : public std::pmr::m
 namespace detail
 {
 
-/* Room for n T. What is larger than an array can be is refused in C, which tells on_oom. */
+/* Room for n T. C refuses a size that is larger than any array, and calls on_oom. */
 template <typename T> T *allocate_array(bump_t *bump, std::size_t n)
 {
 	const bool fits = n <= PTRDIFF_MAX / sizeof(T);
@@ -204,9 +209,9 @@ template <typename T> T *allocate_array(bump_t *bump, std::size_t n)
 }
 
 /*
- * Takes what was allocated since it was made back, unless that succeeded; but only where nothing
- * came after it. A constructor that throws may have allocated from the arena on behalf of others,
- * and rewinding would free that.
+ * Takes its allocations back at the end, unless succeeded() was called, and unless another
+ * allocation came after them. A constructor that throws may have allocated from the arena for
+ * others, and a rewind would free that.
  */
 class undo
 {
@@ -218,14 +223,14 @@ class undo
 	undo(const undo &) = delete;
 	undo &operator=(const undo &) = delete;
 
-	/* The rewind gives the padding back, and what came before `newest`. */
+	/* The rewind gives the padding back, and the allocations before newest_. */
 	~undo()
 	{
 		if (newest_ != nullptr && bump_free_last(bump_, newest_, size_))
 			(void)bump_rewind(bump_, mark_);
 	}
 
-	/* Room for n T; throws std::bad_alloc. */
+	/* Make room for n T. Throws std::bad_alloc. */
 	template <typename T> T *allocate(std::size_t n)
 	{
 		T *const room = allocate_array<T>(bump_, n);
@@ -248,9 +253,9 @@ class undo
 };
 
 /*
- * Room for a deferred function, had before an object is constructed, so that registering its
- * destructor can't fail when it is. It is registered after that, as destructors run: the object
- * before what its constructor made.
+ * Room for a deferred function. It is allocated before an object is constructed, so that there is
+ * room to register the destructor afterwards. The destructor is registered after the construction,
+ * because an object has to be destroyed before the objects that its constructor made.
  */
 class place_to_defer
 {
@@ -260,8 +265,8 @@ class place_to_defer
 	}
 
 	/*
-	 * Throws only where the constructor allocated, so that the room is not at the end, and
-	 * there is no memory.
+	 * Throws only where there is no memory, and the constructor allocated, so that the room is
+	 * not at the end.
 	 */
 	void defer(void (*fn)(void *), void *arg)
 	{
@@ -271,7 +276,7 @@ class place_to_defer
 	}
 
       private:
-	/* What bump_defer() allocates. */
+	/* As large as the record that bump_defer() allocates. */
 	struct record {
 		alignas(8) unsigned char bytes[32];
 	};
@@ -281,8 +286,9 @@ class place_to_defer
 };
 
 /*
- * T(args...), or T{args...} for an aggregate. Arguments are converted as if the caller had written
- * that, who is not to be warned here; and members without an initialiser are meant.
+ * Construct T(args...), or T{args...} for an aggregate. Arguments are converted as if the caller
+ * had written that. The warnings are off because they would point here and not at the caller, and
+ * because members without an initialiser are intended.
  */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
@@ -296,7 +302,7 @@ template <typename T, typename... Args> T *construct(void *where, Args &&...args
 		return ::new (where) T{std::forward<Args>(args)...};
 }
 
-/* Whether that can't throw. */
+/* True if construct() can't throw. */
 template <typename T, typename... Args> constexpr bool constructs_quietly() noexcept
 {
 	if constexpr (std::is_constructible_v<T, Args...>)
@@ -306,7 +312,7 @@ template <typename T, typename... Args> constexpr bool constructs_quietly() noex
 }
 #pragma GCC diagnostic pop
 
-/* A run of objects that are destroyed in the opposite order, as it grew. */
+/* A run of objects, which are destroyed in the opposite order of their construction. */
 template <typename T> struct run {
 	T *items;
 	std::size_t size;
@@ -328,7 +334,7 @@ template <typename T> void destroy_run(void *object) noexcept
 	static_cast<run<T> *>(object)->destroy();
 }
 
-/* What is under construction; it is destroyed unless that succeeded. */
+/* Objects under construction, which are destroyed unless succeeded() was called. */
 template <typename T> class unfinished
 {
       public:
@@ -361,7 +367,7 @@ template <typename T> constexpr void require_object() noexcept
 	static_assert(!std::is_const_v<T> && !std::is_volatile_v<T>, "T is not const or volatile");
 }
 
-/* Where destructors are registered, and where they need not be. */
+/* make() for a type whose destructor is registered, and for one with a trivial destructor. */
 template <typename T, typename... Args> T *make_destroyed(bump_t *bump, Args &&...args)
 {
 	undo taken(bump);
@@ -381,7 +387,7 @@ template <typename T, typename... Args> T *make_trivial(bump_t *bump, Args &&...
 	if constexpr (constructs_quietly<T, Args...>()) {
 		return construct<T>(check(BUMP_NEW(bump, T)), std::forward<Args>(args)...);
 	} else if constexpr (alignof(T) <= 8) {
-		/* No padding can come before it: a mark, which takes time, is not needed. */
+		/* No padding can come before it, so there is no need for a mark. */
 		T *const where = check(BUMP_NEW(bump, T));
 
 		try {
@@ -399,7 +405,7 @@ template <typename T, typename... Args> T *make_trivial(bump_t *bump, Args &&...
 	}
 }
 
-/* They are told how to construct one object where memory is, and how to construct n. */
+/* The same for array(). The last argument constructs one object, or n objects, in memory. */
 template <typename T, typename One>
 T *array_destroyed(bump_t *bump, std::size_t n, One construct_one)
 {
@@ -437,17 +443,17 @@ template <typename T, typename All> T *array_trivial(bump_t *bump, std::size_t n
 } // namespace detail
 
 /** @name Allocating from any arena
- *  For a `bump_t *` that is not owned here, one of herd_local() say. Members and arenas have the
- *  same functions.
+ *  For a `bump_t *` that is not owned here, for example one of herd_local(). Members and arenas
+ *  have the same functions.
  *  @{ */
 
 /**
  * Make a T in the arena: T(args...), or T{args...} for an aggregate that has no such constructor.
- * Its destructor, unless it is trivial, runs when its memory is freed: before those of the objects
- * that its constructor made in the arena.
+ * Its destructor, unless it is trivial, runs when its memory is freed, before the destructors of
+ * the objects that its constructor made in the arena. The alignment may be any.
  *
- * Any alignment. Throws std::bad_alloc, and what the constructor throws; then the memory is taken
- * back, unless the constructor left something in the arena that came after it.
+ * Throws std::bad_alloc, and what the constructor throws. Then the memory is taken back, unless the
+ * constructor left something in the arena that came after it.
  */
 template <typename T, typename... Args> T *make(bump_t *bump, Args &&...args)
 {
@@ -459,10 +465,12 @@ template <typename T, typename... Args> T *make(bump_t *bump, Args &&...args)
 }
 
 /**
- * An array of n T, each T(): numbers are 0, pointers null. Where one can't be constructed, those
- * before it are destroyed, newest first, and the memory is taken back as make() does. With
- * n == 0, a pointer that must not be dereferenced. Throws std::bad_alloc (where n * sizeof(T)
- * overflows: std::bad_array_new_length), and what a constructor throws.
+ * Make an array of n T, each T(): numbers are 0, pointers null. With n == 0, the result is a
+ * pointer that must not be dereferenced.
+ *
+ * Throws std::bad_alloc (where n * sizeof(T) overflows: std::bad_array_new_length), and what a
+ * constructor throws. Then the elements that were constructed are destroyed, newest first, and the
+ * memory is taken back as make() does.
  */
 template <typename T> [[nodiscard]] T *array(bump_t *bump, std::size_t n)
 {
@@ -475,8 +483,8 @@ template <typename T> [[nodiscard]] T *array(bump_t *bump, std::size_t n)
 }
 
 /**
- * The same, without setting to 0 what T's constructor does not: for an array that is written at
- * once.
+ * Make an array as array() does, without setting to 0 what T's constructor does not set. This is
+ * for an array that is written at once.
  */
 template <typename T> [[nodiscard]] T *array_for_overwrite(bump_t *bump, std::size_t n)
 {
@@ -488,7 +496,7 @@ template <typename T> [[nodiscard]] T *array_for_overwrite(bump_t *bump, std::si
 		return detail::array_destroyed<T>(bump, n, [](void *where) { ::new (where) T; });
 }
 
-/** A copy of the text, with a NUL behind it; NULs within are kept. Throws std::bad_alloc. */
+/** Copy the text, and add a NUL behind it. NULs within are kept. Throws std::bad_alloc. */
 [[nodiscard]] inline char *str(bump_t *bump, std::string_view text)
 {
 	char *const copy =
@@ -506,10 +514,10 @@ namespace detail
 {
 
 /*
- * Where an arena's resource is, known to its owner and to a deferred function, which notes that its
- * memory is freed: whoever rewinds, the owner is told. Of the two, the last one deletes it. It is
- * not in the owner, for a thread can end without destroying that: herd_recall() puts back what it
- * had.
+ * The address of an arena's resource. The arena's owner and a deferred function share this link.
+ * The deferred function clears the address when the resource's memory is freed, whoever rewinds.
+ * The last one of the two deletes the link. The link is not a part of the owner, because a thread
+ * can end without destroying its owner, and herd_recall() then puts its member back.
  */
 struct resource_link {
 	herd::resource *where;
@@ -530,14 +538,14 @@ struct resource_link {
 	}
 };
 
-/* What members and arenas share: one that is empty has no arena. */
+/* The common base of members and arenas. An empty one has no arena. */
 class owner
 {
       public:
 	owner(const owner &) = delete;
 	owner &operator=(const owner &) = delete;
 
-	/** Whether it has an arena. */
+	/** True if it has an arena. */
 	[[nodiscard]] explicit operator bool() const noexcept
 	{
 		return bump_ != nullptr;
@@ -555,30 +563,32 @@ class owner
 		return herd::make<T>(bump_, std::forward<Args>(args)...);
 	}
 
-	/** An array of n T, each T(). See herd::array(). */
+	/** Make an array of n T, each T(). See herd::array(). */
 	template <typename T> [[nodiscard]] T *array(std::size_t n)
 	{
 		return herd::array<T>(bump_, n);
 	}
 
-	/** An array of n T, not set to 0. See herd::array_for_overwrite(). */
+	/** Make an array of n T, not set to 0. See herd::array_for_overwrite(). */
 	template <typename T> [[nodiscard]] T *array_for_overwrite(std::size_t n)
 	{
 		return herd::array_for_overwrite<T>(bump_, n);
 	}
 
-	/** A copy of the text, with a NUL behind it. Throws std::bad_alloc. */
+	/** Copy the text, and add a NUL behind it. Throws std::bad_alloc. */
 	[[nodiscard]] char *str(std::string_view text)
 	{
 		return herd::str(bump_, text);
 	}
 
 	/**
-	 * A resource for containers. It lives in the arena, made at the first call and the same one
-	 * at every later call, so containers may outlive this object: until the arena is reset,
-	 * discarded or destroyed, or rewound to before the first call (the next call makes a new
-	 * one then). A container must not be used or destroyed after that; one made by make() is
-	 * destroyed in time.
+	 * Get a resource for containers. It lives in the arena, so that containers may outlive this
+	 * object. The first call makes it, and every later call returns the same one.
+	 *
+	 * The resource and its containers can be used until the arena is reset, discarded or
+	 * destroyed, or rewound to before the first call (then the next call makes a new one).
+	 * After that a container must not be used or destroyed; one that make() made is destroyed
+	 * in time.
 	 *
 	 * Throws std::bad_alloc. Cost: the first call allocates 64 bytes, and some from the heap.
 	 */
@@ -610,9 +620,10 @@ class owner
 	}
 
 	/*
-	 * The arena is about to be another's: from now on containers can be destroyed, and nothing
-	 * else. Returns what restore_resource() needs, if that comes to nothing. The link must be
-	 * let go of before: a moment later the other one may run the deferred function.
+	 * The arena is about to get another owner. From now on containers can be destroyed, and
+	 * nothing else. Returns the argument for restore_resource(), in case the change fails. The
+	 * link must be released before the change: right after it, the new owner may run the
+	 * deferred function.
 	 */
 	resource_link *close_resource() noexcept
 	{
@@ -638,7 +649,7 @@ class owner
 		}
 	}
 
-	/* The arena, which is not owned any more. */
+	/* Return the arena, which is not owned any more. */
 	[[nodiscard]] bump_t *let_go() noexcept
 	{
 		if (link_ != nullptr)
@@ -646,7 +657,7 @@ class owner
 		return std::exchange(bump_, nullptr);
 	}
 
-	/* The same, where the arena is about to be put back or destroyed. */
+	/* The same for an arena that is about to be put back or destroyed. */
 	[[nodiscard]] bump_t *give_up() noexcept
 	{
 		(void)close_resource();
@@ -684,23 +695,26 @@ class owner
 class arena final : public detail::owner
 {
       public:
-	/** As bump_new(NULL). Throws std::bad_alloc. */
+	/** Make an arena as bump_new(NULL). Throws std::bad_alloc. */
 	arena() : owner(detail::check(bump_new(nullptr)))
 	{
 	}
 
-	/** As bump_new(). Throws std::bad_alloc, also where the configuration is invalid. */
+	/**
+	 * Make an arena as bump_new(). Throws std::bad_alloc, also where the configuration is not
+	 * valid.
+	 */
 	explicit arena(const bump_config_t &config) : owner(detail::check(bump_new(&config)))
 	{
 	}
 
-	/** In the caller's memory, as bump_new_in(). Throws std::bad_alloc. */
+	/** Make an arena in the caller's memory, as bump_new_in(). Throws std::bad_alloc. */
 	arena(void *memory, std::size_t size)
 	    : owner(detail::check(bump_new_in(memory, size, nullptr)))
 	{
 	}
 
-	/** The same, with a configuration. */
+	/** Make an arena in the caller's memory, with a configuration. Throws std::bad_alloc. */
 	arena(void *memory, std::size_t size, const bump_config_t &config)
 	    : owner(detail::check(bump_new_in(memory, size, &config)))
 	{
@@ -713,7 +727,7 @@ class arena final : public detail::owner
 
 	arena(arena &&other) noexcept = default;
 
-	/** What this had is destroyed. */
+	/** The arena that this object had is destroyed. */
 	arena &operator=(arena &&other) noexcept
 	{
 		arena(std::move(other)).swap(*this);
@@ -726,7 +740,7 @@ class arena final : public detail::owner
 		bump_destroy(give_up());
 	}
 
-	/** Run destructors and free everything; the memory is kept for reuse. See bump_reset(). */
+	/** Run destructors and free everything. The memory is kept for reuse. See bump_reset(). */
 	void reset()
 	{
 		detail::check(bump_reset(get()), "bump_reset");
@@ -738,7 +752,7 @@ class arena final : public detail::owner
 		return let_go();
 	}
 
-	/** What it holds. See bump_stats(). */
+	/** Report what it holds. See bump_stats(). */
 	[[nodiscard]] bump_stats_t stats() const noexcept
 	{
 		bump_stats_t stats;
@@ -757,12 +771,15 @@ class arena final : public detail::owner
 class pool final
 {
       public:
-	/** As herd_new(NULL). Throws std::bad_alloc. */
+	/** Make a herd as herd_new(NULL). Throws std::bad_alloc. */
 	pool() : herd_(detail::check(herd_new(nullptr)))
 	{
 	}
 
-	/** As herd_new(). Throws std::bad_alloc, also where the configuration is invalid. */
+	/**
+	 * Make a herd as herd_new(). Throws std::bad_alloc, also where the configuration is not
+	 * valid.
+	 */
 	explicit pool(const herd_config_t &config) : herd_(detail::check(herd_new(&config)))
 	{
 	}
@@ -775,12 +792,12 @@ class pool final
 	pool(const pool &) = delete;
 	pool &operator=(const pool &) = delete;
 
-	/** Members that are out stay out, and are put back as ever. */
+	/** Members that are out stay out, and are put back as before. */
 	pool(pool &&other) noexcept : herd_(std::exchange(other.herd_, nullptr))
 	{
 	}
 
-	/** What this had is destroyed, as by the destructor. */
+	/** The herd that this object had is destroyed, as by the destructor. */
 	pool &operator=(pool &&other) noexcept
 	{
 		pool old(std::exchange(herd_, std::exchange(other.herd_, nullptr)));
@@ -790,8 +807,8 @@ class pool final
 
 	/**
 	 * Runs destructors and frees all memory. A member that is still out is a mistake that a
-	 * destructor can't tell: then nothing is freed, the herd is lost, and whoever has the
-	 * member can still use it and put it back. To be told, call destroy() before.
+	 * destructor can't report. Then nothing is freed, the herd is lost, and the owner of the
+	 * member can still use it and put it back. To have it reported, call destroy() before.
 	 */
 	~pool()
 	{
@@ -799,8 +816,8 @@ class pool final
 	}
 
 	/**
-	 * What the destructor does; this is empty then. Where a member is out, nothing happens, and
-	 * it throws std::system_error with EBUSY.
+	 * Do what the destructor does; then this object is empty. Where a member is out, it throws
+	 * std::system_error with EBUSY and changes nothing.
 	 */
 	void destroy()
 	{
@@ -808,7 +825,7 @@ class pool final
 		herd_ = nullptr;
 	}
 
-	/** Whether it has a herd. */
+	/** True if it has a herd. */
 	[[nodiscard]] explicit operator bool() const noexcept
 	{
 		return herd_ != nullptr;
@@ -827,15 +844,16 @@ class pool final
 	}
 
 	/**
-	 * Run destructors and free everything, keeping memory and members for reuse. Where a member
-	 * is out, nothing happens, and it throws std::system_error with EBUSY. See herd_reset().
+	 * Run destructors and free everything; memory and members are kept for reuse. Where a
+	 * member is out, it throws std::system_error with EBUSY and changes nothing. See
+	 * herd_reset().
 	 */
 	void reset()
 	{
 		detail::check(herd_reset(herd_), "herd_reset");
 	}
 
-	/** What it holds, at any time and from any thread. See herd_stats(). */
+	/** Report what it holds, at any time and from any thread. See herd_stats(). */
 	[[nodiscard]] herd_stats_t stats() const noexcept
 	{
 		herd_stats_t stats;
@@ -845,8 +863,8 @@ class pool final
 	}
 
 	/**
-	 * The calling thread's own member, for herd::make() and its like. See herd_local(). Throws
-	 * std::bad_alloc.
+	 * Get the calling thread's own member, for herd::make() and its like. Throws
+	 * std::bad_alloc. See herd_local().
 	 */
 	[[nodiscard]] bump_t *local()
 	{
@@ -859,34 +877,38 @@ class pool final
 		herd_local_put(herd_);
 	}
 
-	/** See herd_warm(). Throws std::system_error. */
+	/** Prepare members. Throws std::system_error. See herd_warm(). */
 	void warm(std::size_t members, std::size_t bytes_each)
 	{
 		detail::check(herd_warm(herd_, members, bytes_each), "herd_warm");
 	}
 
-	/** See herd_trim(). Returns the bytes given back. */
+	/** Give idle memory back. Returns the bytes that were given back. See herd_trim(). */
 	std::size_t trim(std::size_t keep = 0) noexcept
 	{
 		return herd_trim(herd_, keep);
 	}
 
-	/** See herd_recall(). A herd::member of what was recalled has to be released. */
+	/**
+	 * Put back every member that is out. A herd::member of one that was recalled has to be
+	 * released. See herd_recall().
+	 */
 	std::size_t recall() noexcept
 	{
 		return herd_recall(herd_);
 	}
 
-	/** Have all that `from` holds. See herd_absorb(). Throws std::system_error. */
+	/** Take over all that `from` holds. Throws std::system_error. See herd_absorb(). */
 	void absorb(pool &from)
 	{
 		detail::check(herd_absorb(herd_, from.herd_), "herd_absorb");
 	}
 
 	/**
-	 * Have all that a standalone arena holds; its object is empty then, and its resource
-	 * closed, as that of a member that was put back. See herd_adopt(). Throws
-	 * std::system_error; then the arena is as before.
+	 * Take over all that a standalone arena holds. Then its object is empty, and its resource
+	 * is closed, as that of a member that was put back. See herd_adopt().
+	 *
+	 * Throws std::system_error, and then the arena is as before.
 	 */
 	void adopt(arena &&from)
 	{
@@ -899,13 +921,13 @@ class pool final
 		(void)from.let_go();
 	}
 
-	/** See herd_set_limit(). */
+	/** Change the limit. See herd_set_limit(). */
 	void set_limit(std::size_t limit) noexcept
 	{
 		herd_set_limit(herd_, limit);
 	}
 
-	/** See herd_owns(). */
+	/** Look a pointer up. See herd_owns(). */
 	[[nodiscard]] bool owns(const void *ptr) const noexcept
 	{
 		return herd_owns(herd_, ptr);
@@ -916,17 +938,17 @@ class pool final
 };
 
 /**
- * A checkout: an arena of a pool, put back with this object; what was allocated stays valid until
- * the pool is reset or destroyed.
+ * A checkout: an arena of a pool, which is put back with this object. Its allocations stay valid
+ * until the pool is reset or destroyed.
  *
  * It has get(), make(), array(), array_for_overwrite(), str() and resource(), as documented at the
- * functions of those names. It may be moved to another thread, and does not need the pool's object
- * to stay in place.
+ * functions of those names. It may be moved to another thread, and the pool's object may be moved
+ * meanwhile.
  */
 class member final : public detail::owner
 {
       public:
-	/** Empty. */
+	/** Make an empty object. */
 	member() noexcept : owner(nullptr)
 	{
 	}
@@ -936,12 +958,15 @@ class member final : public detail::owner
 	{
 	}
 
-	/** The same, of a herd that is owned elsewhere. */
+	/** Check a member out of a herd that is owned elsewhere. Throws std::bad_alloc. */
 	explicit member(herd_t *herd) : owner(detail::check(herd_get(herd))), herd_(herd)
 	{
 	}
 
-	/** An idle member, or an empty object. Never allocates, never waits. See herd_try_get(). */
+	/**
+	 * Check out an idle member, or make an empty object. It never allocates and never waits.
+	 * See herd_try_get().
+	 */
 	[[nodiscard]] static member try_get(pool &pool) noexcept
 	{
 		return member(pool.get(), herd_try_get(pool.get()));
@@ -949,7 +974,7 @@ class member final : public detail::owner
 
 	member(member &&other) noexcept = default;
 
-	/** What this had is put back. */
+	/** The member that this object had is put back. */
 	member &operator=(member &&other) noexcept
 	{
 		member old(std::move(other));
@@ -959,13 +984,15 @@ class member final : public detail::owner
 		return *this;
 	}
 
-	/** Puts it back. */
+	/** Puts the member back. */
 	~member()
 	{
 		put();
 	}
 
-	/** Put it back now; this is empty then. Nothing where it is. */
+	/**
+	 * Put the member back now; then this object is empty. Where it is empty, nothing happens.
+	 */
 	void put() noexcept
 	{
 		if (*this)
@@ -973,8 +1000,9 @@ class member final : public detail::owner
 	}
 
 	/**
-	 * Put it back and free what was allocated since its checkout, after running destructors;
-	 * this is empty then. Nothing where it is. See herd_discard().
+	 * Put the member back, and free the allocations that were made since its checkout, after
+	 * running destructors. Then this object is empty. Where it is empty, nothing happens. See
+	 * herd_discard().
 	 */
 	void discard() noexcept
 	{
@@ -998,7 +1026,7 @@ class member final : public detail::owner
 
 /**
  * Rewinds an arena at the end of the block to where it was at the beginning, after running the
- * destructors of what was made since. Scopes of an arena nest.
+ * destructors of what was made since. The scopes of an arena nest.
  */
 class [[nodiscard]] scope final
 {
@@ -1007,7 +1035,7 @@ class [[nodiscard]] scope final
 	{
 	}
 
-	/** Of a member or an arena. */
+	/** The scope of a member or an arena. */
 	explicit scope(const detail::owner &of) noexcept : scope(of.get())
 	{
 	}

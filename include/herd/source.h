@@ -7,8 +7,8 @@
  * Where the memory of arenas comes from.
  *
  * An arena asks its source for chunks, seldom and in large pieces, and gives every chunk back
- * whole. Three sources are ready made; a program can write its own, to serve NUMA nodes, shared
- * memory, a fixed region, or faults for its tests:
+ * whole. Three sources are ready made. A program can write its own, for example for NUMA nodes,
+ * shared memory, a fixed region, or faults in its tests:
  *
  * @code
  * static void *take(void *ctx, size_t *size, size_t align)
@@ -33,37 +33,45 @@ extern "C" {
 #endif
 
 /**
- * A source of memory. Its functions are called from several threads at once when herds use it,
- * never with a lock of herd held that an allocation would need. They must not allocate from, nor
- * call a function of, the arena or herd that they serve.
+ * A source of memory. When herds use it, several threads call its functions at once, but never with
+ * a lock of herd held that an allocation would need. The functions must not allocate from the arena
+ * or herd that they serve, nor call a function of it.
  *
- * The structure is copied; what ctx points at must live as long as the arena or herd.
+ * The structure is copied. The object that ctx points at must live as long as the arena or herd.
  */
 typedef struct herd_source_s {
 	/**
-	 * Give *size bytes (never 0), aligned to `align` (a power of two, at most 64). It may
-	 * raise *size to what it really gives; where a limit forbids the raise, the memory is
-	 * released at once and the request fails. NULL: there is none. Where more than a page was
-	 * asked for, and more than the request needs, it is asked once more, for less; then the
-	 * request fails with ENOMEM. Giving less than asked, or misaligned memory, is misuse: it is reported, the
-	 * memory is released, and the request fails with EINVAL.
+	 * Give *size bytes (never 0), aligned to `align` (a power of two, at most 64). NULL means
+	 * that there is no memory.
+	 *
+	 * - acquire may raise *size to what it really gives. Where a limit forbids the raise, the
+	 *   memory is released at once and the request fails.
+	 * - Where acquire returns NULL, and more than a page was asked for and more than the
+	 *   request needs, it is called once more for less. If there is still no memory, the
+	 *   request fails with ENOMEM.
+	 * - To give less than *size, or memory that is not aligned, is misuse. It is reported, the
+	 *   memory is released, and the request fails with EINVAL.
 	 */
 	void *(*acquire)(void *ctx, size_t *size, size_t align);
 
-	/** Take back what acquire gave: the same address, and the size that acquire told. */
+	/**
+	 * Take back what acquire gave, with the same address, and the size that acquire reported.
+	 */
 	void (*release)(void *ctx, void *memory, size_t size);
 
-	/** Handed to both functions. */
+	/** Passed to both functions. */
 	void *ctx;
 } herd_source_t;
 
-/** Pages of the operating system, mmap(2); huge ones for large chunks. The default. */
+/**
+ * Pages of the operating system, mmap(2), with huge pages for large chunks. This is the default.
+ */
 extern HERD_API const herd_source_t herd_source_os;
 
-/** aligned_alloc(3) and free(3): for tools that watch the heap. */
+/** aligned_alloc(3) and free(3), for tools that observe the heap. */
 extern HERD_API const herd_source_t herd_source_malloc;
 
-/** Never gives anything: with bump_new_in(), an arena that never grows. */
+/** A source that never gives anything. With bump_new_in(), it makes an arena that never grows. */
 extern HERD_API const herd_source_t herd_source_none;
 
 #ifdef __cplusplus

@@ -4,7 +4,7 @@
 
 /**
  * @file str.h
- * A string builder in an arena: text whose length is known only when it is complete.
+ * A string builder in an arena, for text whose length is known only when it is complete.
  *
  * @code
  * char *join(bump_t *bump, const char *const *names, size_t n)
@@ -14,7 +14,7 @@
  *         bump_str_init(&s, bump);
  *         for (size_t i = 0; i < n; i++)
  *                 if (bump_str_printf(&s, "%s%zu: %s", i > 0 ? ", " : "", i, names[i]) != 0)
- *                         return NULL;                 // what there is goes with the arena
+ *                         return NULL;                 // the arena frees what there is
  *         return bump_str_finish(&s, NULL);            // no copy
  * }
  * @endcode
@@ -22,22 +22,23 @@
  * Rules that hold for all functions below:
  *
  * - Bytes. A string may hold any bytes, NUL included. It is NUL-terminated when it is finished, not
- *   before; room for that NUL is kept from the first byte on.
+ *   before. Room for that NUL is kept from the first byte on. Before its first byte a string has no
+ *   memory.
  * - Growth. While the string is the arena's newest allocation and the chunk has room, it grows in
- *   place, to twice its size or to what the chunk still has. Else it moves, to twice its size at
- *   least, or to just what is needed where there is no more: appending costs constant time a byte
- *   on average. Where other allocations come between it moves when it grows next; the old bytes
- *   stay allocated, unused, until the arena is reset, but pointers to them stay readable, so that a
- *   part of the string can be appended to it, or printed into it. Before its first byte a string
- *   has no memory.
- * - Lifetime. As any allocation. Do not use the string any more when its arena was reset, put back,
- *   or rewound to a mark (BUMP_SCOPE() included) that was taken before the string grew last, unless
- *   bump_str_init() comes first.
+ *   place, to twice its size or to what the chunk still has. Otherwise it moves, to at least twice
+ *   its size, or to exactly the size that is needed where there is no more. Therefore appending
+ *   costs constant time per byte on average.
+ * - Other allocations. If one is made between two appends, the string moves when it grows next. The
+ *   old bytes stay allocated, unused, until the arena is reset. Pointers to them stay readable, so
+ *   a part of the string can be appended to it, or printed into it.
+ * - Lifetime. It is that of any allocation. After its arena was reset, put back, or rewound to a
+ *   mark (BUMP_SCOPE() included) that was taken before the string grew last, the string must not be
+ *   used unless bump_str_init() comes first.
  * - Threads. A string and its arena belong to one thread at a time: every function is MT-Unsafe
  *   race:s race:bump.
- * - Failure. Functions that return an int return 0 or an errno value: ENOMEM (no memory, a limit
- *   reached, or the size overflows), EINVAL (misuse: the arena was put back, told where the string
- *   has to grow). Then the string is as it was.
+ * - Failure. Functions that return an int return 0 or an errno value: ENOMEM (there is no memory, a
+ *   limit is reached, or the size overflows) or EINVAL (the call is misuse: the arena was put back,
+ *   which is reported when the string has to grow). After a failure the string is as it was.
  */
 
 #include "bump.h"
@@ -50,20 +51,22 @@ extern "C" {
 typedef struct bump_str_s {
 	/** The bytes; NULL while there is no memory. */
 	char *data;
-	/** How many there are. A program may lower it, which drops the last ones; or, having
-	 *  written bytes behind them, raise it to cap at most. */
+	/**
+	 * The number of bytes. A program may lower it, which drops the last bytes. It may also
+	 * write bytes behind them and raise it, to cap at most.
+	 */
 	size_t len;
-	/** How many there is room for; one more is kept for the NUL. */
+	/** The number of bytes that there is room for. One more is kept for the NUL. */
 	size_t cap;
 	/** The arena. */
 	bump_t *bump;
 } bump_str_t;
 
-/* The inlined functions' slow path: room for n more bytes and a NUL, on behalf of `function`. */
+/* The slow path of the inlined functions: make room for n more bytes and a NUL for `function`. */
 HERD_API int bump_str_grow_(bump_str_t *s, size_t n, const char *function)
 	__attribute__((noinline));
 
-/** Make an empty string in the arena. Cost: no allocation; it can't fail. */
+/** Make an empty string in the arena. It can't fail. Cost: no allocation. */
 HERD_INLINE void bump_str_init(bump_str_t *s, bump_t *bump)
 {
 	s->data = NULL;
@@ -74,8 +77,8 @@ HERD_INLINE void bump_str_init(bump_str_t *s, bump_t *bump)
 
 /**
  * Make room for n more bytes: that many can then be appended without a failure, and without moving.
- * A string without memory gets room for just n, or a little more; another one grows as it does
- * where bytes are appended. What is between len and cap may be written to:
+ * A string without memory gets room for just n bytes, or a little more. Any other string grows as
+ * it does when bytes are appended. The bytes between len and cap may be written to:
  *
  * @code
  * while ((error = bump_str_reserve(&s, 4096)) == 0 &&
@@ -83,21 +86,21 @@ HERD_INLINE void bump_str_init(bump_str_t *s, bump_t *bump)
  *         s.len += (size_t)n;
  * @endcode
  *
- * @return 0, ENOMEM, EINVAL.
+ * @return 0, ENOMEM or EINVAL.
  */
 HERD_INLINE int bump_str_reserve(bump_str_t *s, size_t n)
 {
 	return HERD_LIKELY(n <= s->cap - s->len) ? 0 : bump_str_grow_(s, n, "bump_str_reserve");
 }
 
-/* As bump_str_append(), on behalf of `function`. */
+/* Append as bump_str_append() does, for `function`. */
 HERD_INLINE int bump_str_append_(bump_str_t *s, const void *bytes, size_t n, const char *function)
 {
-	/* No string is that long: so a compiler that knows n does not warn of the copy. */
+	/* No string is that long. The check keeps a compiler that knows n from a warning. */
 	const bool absurd = __builtin_constant_p(n) && n > SIZE_MAX / 2;
 
 	if (absurd || !HERD_LIKELY(n - 1 < s->cap - s->len)) {
-		/* Nothing at all comes here, too: then there may be no memory to copy to. */
+		/* n == 0 comes here as well, because there may be no memory to copy to. */
 		const int error = n != 0 ? bump_str_grow_(s, n, function) : 0;
 
 		if (absurd || error != 0 || n == 0)
@@ -109,10 +112,11 @@ HERD_INLINE int bump_str_append_(bump_str_t *s, const void *bytes, size_t n, con
 }
 
 /**
- * Append n bytes, which may be a part of the string itself. `bytes` may be NULL where n is 0; then
- * nothing happens. Cost: where there is room, a memcpy, inlined where n is a constant.
+ * Append n bytes, which may be a part of the string itself. `bytes` may be NULL where n is 0, and
+ * then nothing happens. Cost: where there is room, a memcpy, which is inlined where n is a
+ * constant.
  *
- * @return 0, ENOMEM, EINVAL.
+ * @return 0, ENOMEM or EINVAL.
  */
 HERD_INLINE int bump_str_append(bump_str_t *s, const void *bytes, size_t n)
 {
@@ -120,9 +124,10 @@ HERD_INLINE int bump_str_append(bump_str_t *s, const void *bytes, size_t n)
 }
 
 /**
- * Append a C string, without its NUL. As bump_str_append(); for a literal nothing is counted.
+ * Append a C string, without its NUL, as bump_str_append() does. For a literal, nothing is counted
+ * at run time.
  *
- * @return 0, ENOMEM, EINVAL.
+ * @return 0, ENOMEM or EINVAL.
  */
 HERD_INLINE int bump_str_puts(bump_str_t *s, const char *cstr)
 {
@@ -131,9 +136,9 @@ HERD_INLINE int bump_str_puts(bump_str_t *s, const char *cstr)
 
 /**
  * Append the byte c, converted to a char. Cost: where there is room, a comparison, a store and an
- * increment, inlined.
+ * increment, which are inlined.
  *
- * @return 0, ENOMEM, EINVAL.
+ * @return 0, ENOMEM or EINVAL.
  */
 HERD_INLINE int bump_str_putc(bump_str_t *s, int c)
 {
@@ -148,30 +153,31 @@ HERD_INLINE int bump_str_putc(bump_str_t *s, int c)
 }
 
 /**
- * Append what printf(3) would print. It is formatted straight into the string's tail, and once more
+ * Append what printf(3) would print. It is formatted directly into the string's tail, and once more
  * only where it does not fit there.
  *
- * @return 0; ENOMEM, EINVAL; or what vsnprintf(3) said (EILSEQ, EOVERFLOW).
+ * @return 0; or ENOMEM or EINVAL; or the error of vsnprintf(3) (EILSEQ, EOVERFLOW).
  */
 HERD_API int bump_str_printf(bump_str_t *s, const char *format, ...) HERD_PRINTF(2, 3);
 
 /**
- * As bump_str_printf(), with a va_list, which is left undetermined.
+ * Append as bump_str_printf() does, with a va_list. Its value is undetermined afterwards.
  *
  * @return as bump_str_printf().
  */
 HERD_API int bump_str_vprintf(bump_str_t *s, const char *format, va_list args) HERD_PRINTF(2, 0);
 
 /**
- * End the string: NUL-terminate it, and give what is behind the NUL back, where the string is the
- * arena's newest allocation. Nothing is copied. The builder is empty then, has no memory, and can
+ * End the string: NUL-terminate it, and give the memory behind the NUL back where the string is the
+ * arena's newest allocation. Nothing is copied. Then the builder is empty, has no memory, and can
  * be used again.
  *
- * It never fails but for an empty string that has no memory yet: that gets its NUL's byte now.
+ * The function can fail only for an empty string that has no memory yet, which gets the byte for
+ * its NUL now.
  *
  * @param length  set to the length without the NUL; may be NULL
- * @return the text; or NULL, errno is ENOMEM or EINVAL, and the builder and *length are as they
- * were.
+ * @return the text; or NULL with errno ENOMEM or EINVAL, and then the builder and *length are as
+ *         they were.
  */
 HERD_API char *bump_str_finish(bump_str_t *s, size_t *length);
 

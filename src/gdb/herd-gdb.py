@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: MIT
 """
-herd in gdb: what an arena, a herd, a chunk and a builder hold, and a command that lists them.
+herd in gdb: printers that show what an arena, a herd, a chunk and a builder hold, and a command that
+lists them.
 
-    print *bump          a bump_t: whose it is, whether it is out, what it holds
-    print *herd          a herd_t: what herd_stats() would say
+    print *bump          a bump_t: its owner, whether it is out, what it holds
+    print *herd          a herd_t: the figures of herd_stats()
     print text           a bump_str_t as its string, a BUMP_VEC as its elements
     herd HERD            a herd's members
     help herd            the other forms
 
-gdb loads this file by itself together with the library, where it is installed; for a library that
-is not, or is linked statically: `source herd-gdb.py`. It calls no function of the program, so it
-works on core files as well. It needs the library's debug information, with or without optimisation.
+Where the library is installed, gdb loads this file by itself together with the library. For a library
+that is not installed, or is linked statically, use `source herd-gdb.py`. The file calls no function of
+the program, so it works on core files as well. It needs the library's debug information, with or without
+optimisation.
 
-What is read may be damaged: lists are followed for LIMIT steps at most, and where memory can't be
-read, or does not look as it must, that is what is printed.
+The memory that is read may be damaged. Lists are followed for at most LIMIT steps. Memory that can't be
+read, or is not valid, is printed as such.
 """
 
 import gdb
@@ -28,16 +30,16 @@ CHUNK_ALIGN = 16
 
 
 class Damaged(Exception):
-    """What is wrong with the memory that was looked at."""
+    """A description of memory that is damaged."""
 
 
 class NotKnown(Exception):
-    """What can't be looked at, and why."""
+    """A description of what can't be shown, and why."""
 
 
 # --- types and variables of the library ---
 
-# What tells a struct of the library from one of the program with the same name.
+# Members that distinguish a struct of the library from one of the program with the same name.
 MEMBERS = {
     "arena": {"head", "end", "chunk", "herd", "flags", "older", "large", "held", "spare"},
     "chunk": {"next", "end", "ptr", "size", "serial"},
@@ -49,8 +51,8 @@ MEMBERS = {
 
 def find(name, function, domain, fits):
     """
-    A name of the file that defines a function of the library; or of another file of the library,
-    for a compiler may have made one of several.
+    The symbol of that name in the source file that defines `function`. Otherwise it is one in another
+    file of the library, because a compiler may have merged several files.
     """
     home = gdb.lookup_global_symbol(function) or gdb.lookup_global_symbol("herd_new")
     if home is None:
@@ -75,7 +77,7 @@ def struct(tag):
 
 
 def variable(name, function, code):
-    """A variable of the library, of that type's code; of a thread's own, the selected thread's."""
+    """A variable of the library with that type code. A thread-local one is the selected thread's."""
     return find(name, function, gdb.SYMBOL_VAR_DOMAIN,
                 lambda kind: kind.strip_typedefs().unqualified().code == code).value()
 
@@ -85,12 +87,12 @@ def size_max():
 
 
 def at(address, tag):
-    """The struct at an address, which is read when its members are."""
+    """The struct at an address. Its memory is read when its members are read."""
     return gdb.Value(address).cast(struct(tag).pointer()).dereference()
 
 
 def number(value):
-    """An integer or a pointer, atomic or not, as it is in memory."""
+    """The value of an integer or a pointer in memory, atomic or not."""
     try:
         return int(value)
     except gdb.MemoryError:
@@ -98,7 +100,7 @@ def number(value):
 
 
 def walk(first, following, what):
-    """The addresses of a list; `following` yields the next one's, or 0."""
+    """The addresses of a list. `following` returns the address that follows one, or 0."""
     seen = set()
     address = first
     while address != 0:
@@ -124,7 +126,7 @@ def plural(n, word):
 # --- chunks ---
 
 class Chunk:
-    """A chunk of an arena, or a spare one; `pos`: the arena's position, of its current one."""
+    """A chunk of an arena, or a spare one. `pos` is the arena's position, for its current chunk."""
 
     def __init__(self, address, pos=None, kind=""):
         value = at(address, "chunk")
@@ -184,7 +186,7 @@ class Arena:
             raise Damaged("0x%x is no arena, or was overwritten" % address)
 
     def chunks(self):
-        """Its chunks, as bump_each_chunk() tells them, but list by list."""
+        """Its chunks, the same as those of bump_each_chunk(), but list by list."""
         for address in chunk_list(self.current, "chunks"):
             if address == self.current:
                 yield Chunk(address, self.pos, "current").checked()
@@ -207,7 +209,7 @@ class Arena:
         return used, capacity, reserved, peak, chunks
 
     def state(self):
-        """What who uses it should know."""
+        """Its state in words."""
         if self.herd == 0:
             words = ["standalone"]
         elif number(at(self.address, "member")["state"]) == ON_FREE:
@@ -259,7 +261,7 @@ class Herd:
                     lambda address: number(at(address, "member")["older"]), "members")
 
     def figures(self):
-        """What herd_stats() would say."""
+        """The figures of herd_stats()."""
         members = out = used = 0
         for address in self.members():
             member = at(address, "member")
@@ -300,7 +302,7 @@ def all_herds():
 
 
 class Threads:
-    """Which thread has a member, as far as the threads' own variables tell."""
+    """Which thread has a member, as far as it is known from the thread-local variables."""
 
     def __init__(self, herd):
         self.tickets = {}
@@ -314,7 +316,7 @@ class Threads:
                 thread.switch()
                 self._read(thread.num, herd)
             except (gdb.error, Damaged, NotKnown):
-                continue # no thread-local storage can be read: nothing is known of this thread
+                continue # its thread-local storage can't be read, so nothing is known of this thread
         before.switch()
         frame.select()
 
@@ -338,7 +340,7 @@ class Threads:
 # --- printers ---
 
 def guarded(printer):
-    """A printer's text, or what keeps it from saying more."""
+    """A printer's text, or the reason why it has none."""
     def text(self):
         try:
             return printer(self)
@@ -350,7 +352,7 @@ def guarded(printer):
 
 
 class Figures:
-    """A printer of a text, and of names and numbers."""
+    """A printer that shows a text, and names with numbers."""
 
     def __init__(self, value):
         self.value = value
@@ -365,7 +367,7 @@ class Figures:
 
 
 class PlainBump(Figures):
-    """An arena of which only the public head is known."""
+    """A printer of an arena, where only its public head is known."""
 
     def children(self):
         return iter([(name, self.value[name]) for name in ("ptr", "end")])
@@ -458,7 +460,7 @@ def is_vec(kind):
 
 
 class HerdPrinters(gdb.printing.PrettyPrinter):
-    """Chooses by the struct's name; of names that a program may use as well, only the library's."""
+    """Chooses a printer by the struct's name, and checks names that a program may use as well."""
 
     printers = {"bump": BumpPrinter, "herd_pool": HerdPrinter, "chunk": ChunkPrinter,
                 "bump_mark_s": MarkPrinter, "bump_str_s": StrPrinter}
@@ -474,7 +476,7 @@ class HerdPrinters(gdb.printing.PrettyPrinter):
         if printer is None:
             return VecPrinter(value) if is_vec(kind) else None
         if printer is not StrPrinter and value.address is None:
-            return None # a copy, in a register say: what it is part of can't be seen
+            return None # a copy, for example in a register: the struct around it can't be read
         if printer is BumpPrinter and gdb.lookup_global_symbol("herd_new") is None:
             return PlainBump(value)
         if printer is ChunkPrinter and not has_members(kind, "chunk"):
@@ -484,7 +486,7 @@ class HerdPrinters(gdb.printing.PrettyPrinter):
 
 # --- the command ---
 
-def tell(problem):
+def report(problem):
     print("  damaged: %s" % problem)
 
 
@@ -511,7 +513,7 @@ def list_herds_chunks(herd):
         try:
             list_chunks(Member(address))
         except Damaged as problem:
-            tell(problem)
+            report(problem)
     spare = list(herd.spare_chunks())
     print("  spare: %s" % plural(len(spare), "chunk"))
     for chunk in spare:
@@ -539,7 +541,7 @@ def is_a_herd(address, tag):
         tag is None and any(herd.address == address for herd in all_herds()))
 
 
-def place_in(chunk, address):
+def position_in(chunk, address):
     if address < chunk.start:
         return "in the header"
     if chunk.kind == "spare":
@@ -548,41 +550,42 @@ def place_in(chunk, address):
 
 
 def owned_chunks(herd):
-    """All chunks of a herd that can be reached, and whose each is; tells of what is damaged."""
+    """All chunks of a herd that can be reached, each with its owner. Reports damage."""
     try:
         for i, address in enumerate(herd.members(), 1):
             try:
                 for chunk in Member(address).chunks():
                     yield "member %d 0x%x" % (i, address), chunk
             except Damaged as problem:
-                tell(problem)
+                report(problem)
         for chunk in herd.spare_chunks():
             yield "spare", chunk
     except Damaged as problem:
-        tell(problem)
+        report(problem)
 
 
 def find_owner(address):
     for herd in all_herds():
-        for who, chunk in owned_chunks(herd):
+        for owner, chunk in owned_chunks(herd):
             if chunk.address <= address < chunk.address + chunk.size:
-                place = place_in(chunk, address)
-                print("0x%x: %s, %s of herd 0x%x" % (address, place, who, herd.address))
+                position = position_in(chunk, address)
+                print("0x%x: %s, %s of herd 0x%x" % (address, position, owner, herd.address))
                 print("    %s" % chunk)
                 return
     print("0x%x: in no herd's memory (standalone arenas are not listed)" % address)
 
 
 class HerdCommand(gdb.Command):
-    """Look at herds and arenas of libherd; no function of the program is called.
+    """Show herds and arenas of libherd. The command calls no function of the program.
 
-herd, herd all             all herds of the process, a line for each
-herd HERD                  the herd, and its members, newest first: whether one is out, and with
-                           which thread; how often it was checked out; bytes used and held
-herd chunks HERD-OR-ARENA  the chunks: addresses, bytes used and usable
-herd owner ADDRESS         which herd's chunk holds the address, and whether it is handed out
+herd, herd all             list all herds of the process, with one line per herd
+herd HERD                  show the herd, and list its members, newest first: whether a member is out,
+                           and in which thread; how often it was checked out; bytes used and held
+herd chunks HERD-OR-ARENA  list the chunks: addresses, bytes used and usable
+herd owner ADDRESS         find the herd and the chunk that hold the address, and show whether it is
+                           handed out
 
-An expression may be a pointer, the struct itself, or an address."""
+HERD, ARENA and ADDRESS are expressions: a pointer, the struct itself, or an address."""
 
     def __init__(self):
         super().__init__("herd", gdb.COMMAND_DATA, gdb.COMPLETE_EXPRESSION)
@@ -593,7 +596,7 @@ An expression may be a pointer, the struct itself, or an address."""
         except NotKnown as problem:
             raise gdb.GdbError("herd: %s" % problem) from None
         except Damaged as problem:
-            tell(problem)
+            report(problem)
 
     @staticmethod
     def run(argument):

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What doc comments say about errno values: "EINVAL where into is from", "ENOMEM (no memory)"."""
+"""
+What doc comments say about errno values: "EINVAL where into is from", "ENOMEM (no memory)", or an item
+of a list, "EBUSY: a member is out".
+"""
 
 import mdoc
 from mdoc import Piece, Word
@@ -50,16 +53,16 @@ def up_to_next(text: list[Word]) -> list[Word]:
     return found
 
 
-def as_sentence(text: list[Word]) -> list[Word]:
+def as_sentence(text: list[Word], end: str = ".") -> list[Word]:
     """The same with a full stop and a capital, where the first word is one of the language."""
     if not text:
         return []
     text = [list(word) for word in text]
     last = text[-1][-1]
     if last.macro:
-        text[-1].append(Piece("."))
+        text[-1].append(Piece(end))
     else:
-        text[-1][-1] = Piece(last.text.rstrip(";,.:") + ".")
+        text[-1][-1] = Piece(last.text.rstrip(";,.:") + end)
     first = text[0][0]
     if not first.macro and first.text.rstrip(".,:").isalpha():
         text[0][0] = Piece(first.text[0].upper() + first.text[1:])

@@ -31,6 +31,17 @@ def take(text: list[Word], chosen: "re.Pattern[str]") -> tuple[list[Word], list[
     return matching, others
 
 
+def all_words(blocks: list[Block]) -> list[Word]:
+    """The words of paragraphs and of the items of lists."""
+    found: list[Word] = []
+    for block in blocks:
+        if isinstance(block, Text):
+            found += block.words
+        elif isinstance(block, Items):
+            found += [word for item in block.items for word in all_words(item)]
+    return found
+
+
 class Page:
     """One page."""
 
@@ -236,22 +247,32 @@ class Page:
                 found.append(Text(take(block.words, self.RESULT)[0]))
         return [block for block in found if block.words]
 
-    def result(self, symbol: Symbol) -> list[Word]:
-        """What a function returns."""
-        text = [word for block in symbol.doc.returns for word in block.words]
-        return take(take(text, SAFETY)[1], self.RESULT)[1]
+    def result(self, symbol: Symbol) -> list[Block]:
+        """What a function returns: paragraphs, and lists of errno values."""
+        found: list[Block] = []
+        for block in symbol.doc.returns:
+            if isinstance(block, Text):
+                block = Text(take(take(block.words, SAFETY)[1], self.RESULT)[1])
+                if not block.words:
+                    continue
+                if not found:
+                    # A colon stays where a list follows it.
+                    end = ":" if isinstance(symbol.doc.returns[-1], Items) else "."
+                    block = Text(errors.as_sentence(block.words, end))
+            found.append(block)
+        return found
 
     def returns(self) -> list[str]:
         """What the functions return; those that return the same together."""
-        tags: dict[str, tuple[list[Word], list[str]]] = {}
+        tags: dict[str, tuple[list[Block], list[str]]] = {}
         for symbol in self.symbols:
-            text = errors.as_sentence(self.result(symbol))
-            if text:
-                key = " ".join(mdoc.plain(word) for word in text)
-                tags.setdefault(key, (text, []))[1].append(symbol.name)
+            blocks = self.result(symbol)
+            if blocks:
+                key = " ".join(mdoc.plain(word) for word in all_words(blocks))
+                tags.setdefault(key, (blocks, []))[1].append(symbol.name)
         lines = [".Bl -tag -width Ds"] if tags else []
-        for text, names in tags.values():
-            lines += [".It " + " , ".join(f"Fn {name}" for name in names), *self.text(text)]
+        for blocks, names in tags.values():
+            lines += [".It " + " , ".join(f"Fn {name}" for name in names), *self.blocks(blocks)]
         return lines + ([".El"] if tags else [])
 
     def found_errors(self) -> dict[str, dict[str, tuple[list[Word], list[str]]]]:
@@ -260,9 +281,9 @@ class Page:
         for symbol in self.symbols:
             if symbol.kind not in ("function", "define"):
                 continue
-            said = [word for b in symbol.doc.blocks if isinstance(b, Text) for word in b.words]
+            said = all_words(symbol.doc.blocks)
             told: dict[str, list[Word]] = {}
-            for errno, explained, part in errors.clauses(self.result(symbol)):
+            for errno, explained, part in errors.clauses(all_words(self.result(symbol))):
                 told[errno] = explained or self.rules.get(errno) or part
             for errno, explained, part in errors.clauses(said):
                 if errno not in told:
@@ -351,11 +372,5 @@ def thread_rule(doc: Doc) -> list[Word]:
 
 def errno_rules(doc: Doc) -> dict[str, list[Word]]:
     """What errno values mean for all functions of a header."""
-    rules: dict[str, list[Word]] = {}
-    for block in doc.blocks:
-        inner = [b for item in block.items for b in item] if isinstance(block, Items) else [block]
-        for part in inner:
-            if isinstance(part, Text):
-                said = errors.clauses(part.words)
-                rules |= {errno: text for errno, text, _ in said if text}
-    return rules
+    said = errors.clauses(all_words(doc.blocks))
+    return {errno: text for errno, text, _ in said if text}

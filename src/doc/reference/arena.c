@@ -44,7 +44,7 @@ static size_t longest_line(const char *text)
 	if (copy != NULL)
 		for (char *line = strtok(copy, "\n"); line != NULL; line = strtok(NULL, "\n"))
 			longest = strlen(line) > longest ? strlen(line) : longest;
-	bump_destroy(bump); /* and what it took beyond the array */
+	bump_destroy(bump); /* frees the chunks that it took beyond the array */
 	return longest;
 }
 /* [bump_new_in] */
@@ -52,9 +52,9 @@ static size_t longest_line(const char *text)
 /* [BUMP_HARDEN_GUARD] */
 static bump_t *for_secrets(bool testing)
 {
-	/* Keys leave no copy behind. While it is tested, who runs off a chunk is told, too. */
-	const size_t told = BUMP_HARDEN_GUARD | BUMP_HARDEN_CHECK; /* with _ZERO: BUMP_HARDEN_ALL */
-	const bump_config_t config = {.harden = BUMP_HARDEN_ZERO | (testing ? told : 0)};
+	/* Keys leave no copy behind. In tests, an access that runs off a chunk is found as well. */
+	const size_t checks = BUMP_HARDEN_GUARD | BUMP_HARDEN_CHECK; /* with _ZERO: BUMP_HARDEN_ALL */
+	const bump_config_t config = {.harden = BUMP_HARDEN_ZERO | (testing ? checks : 0)};
 
 	return bump_new(&config);
 }

@@ -17,7 +17,7 @@ static char *quote(bump_t *bump, const char *text)
 
 	bump_str_init(&s, bump);
 	if (bump_str_puts(&s, "<<") != 0)
-		return NULL; /* what there is goes with the arena */
+		return NULL; /* the arena frees what there is */
 	for (; *text != '\0'; text++)
 		if (bump_str_putc(&s, *text == '\n' ? ' ' : *text) != 0)
 			return NULL;
@@ -72,7 +72,7 @@ static int *divisors(bump_t *bump, int n, size_t *count)
 	bump_vec_init(&found, bump);
 	for (int i = 1; i <= n; i++)
 		if (n % i == 0 && bump_vec_push(&found, i) != 0)
-			return NULL; /* what there is goes with the arena */
+			return NULL; /* the arena frees what there is */
 	*count = found.len;
 	return bump_vec_finish(&found); /* no copy */
 }

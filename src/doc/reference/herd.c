@@ -272,7 +272,7 @@ int main(void)
 	log_bugs_and_go_on();
 	bump_t *bump = herd_get(herd);
 	herd_put(herd, bump);
-	herd_put(herd, bump); /* told, and goes on */
+	herd_put(herd, bump); /* reported, and the program goes on */
 	print_versions();
 	MUST(herd_destroy(herd) == 0);
 	return 0;
