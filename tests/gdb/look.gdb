@@ -4,8 +4,8 @@ printf "herd: "
 output *herd
 printf "\nother: "
 output *other
-printf "\nlone: "
-output *lone
+printf "\nstandalone: "
+output *standalone
 printf "\nmine: "
 output *mine
 printf "\nidle: "
@@ -34,8 +34,8 @@ printf "== members of an address\n"
 herd (unsigned long)herd
 printf "== chunks of mine\n"
 herd chunks mine
-printf "== chunks of lone\n"
-herd chunks *lone
+printf "== chunks of standalone\n"
+herd chunks *standalone
 printf "== chunks of other\n"
 herd chunks other
 printf "== owner of large\n"

@@ -23,7 +23,7 @@ struct chunk {
 struct chunk not_the_library_s = {7};
 
 herd_t *herd, *other, *small;
-bump_t *lone, *mine, *idle, *workers;
+bump_t *standalone, *mine, *idle, *workers;
 bump_mark_t mark;
 bump_str_t empty_text;
 bump_str_t text;
@@ -111,17 +111,17 @@ static void fill(void)
 
 static void build(void)
 {
-	lone = (bump_t *)have(bump_new(NULL), "bump_new");
-	mark = bump_mark(lone);
-	bump_str_init(&text, lone);
-	bump_vec_init(&numbers, lone);
+	standalone = (bump_t *)have(bump_new(NULL), "bump_new");
+	mark = bump_mark(standalone);
+	bump_str_init(&text, standalone);
+	bump_vec_init(&numbers, standalone);
 	if (bump_str_puts(&text, "seven \"eighths\"") != 0)
 		die("bump_str_puts");
 	for (int i = 1; i <= 5; i++)
 		if (bump_vec_push(&numbers, i * i) != 0)
 			die("bump_vec_push");
 	for (int i = 0; i < 10; i++)
-		have(bump_alloc(lone, 1500), "bump_alloc");
+		have(bump_alloc(standalone, 1500), "bump_alloc");
 }
 
 /* The breakpoint. */
@@ -143,11 +143,11 @@ int main(void)
 	pthread_barrier_wait(&ready);
 	tell_herd("herd", herd);
 	tell_herd("other", other);
-	tell_bump("lone", lone);
+	tell_bump("standalone", standalone);
 	tell_bump("mine", mine);
 	tell_bump("workers", workers); /* which its thread does not use meanwhile */
 	(void)bump_each_chunk(mine, tell_chunk, (void *)(uintptr_t) "mine");
-	(void)bump_each_chunk(lone, tell_chunk, (void *)(uintptr_t) "lone");
+	(void)bump_each_chunk(standalone, tell_chunk, (void *)(uintptr_t) "standalone");
 	fflush(stdout);
 	here();
 	pthread_barrier_wait(&done);
