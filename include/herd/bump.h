@@ -423,7 +423,7 @@ typedef struct bump_mark_s {
 	char *own_;
 } bump_mark_t;
 
-/** Mark the present point. Cost: constant. @return the mark. */
+/** Mark the present point. The mark is the innermost one until the next. Cost: constant. @return the mark. */
 HERD_API bump_mark_t bump_mark(const bump_t *bump);
 
 /**
@@ -441,7 +441,8 @@ HERD_API bump_mark_t bump_mark(const bump_t *bump);
  *
  * @return 0, or EINVAL where the call is misuse: the mark is of another arena, of an earlier
  *         checkout or of a time before a reset, or it is an inner mark whose outer mark was
- *         rewound. The latter is reported as long as the arena has not grown past it.
+ *         rewound. The latter is reported for the eight innermost marks, whatever was allocated
+ *         since; of older ones it can't be known.
  *
  * Cost: one step per chunk that is freed.
  */
