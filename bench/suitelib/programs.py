@@ -4,7 +4,7 @@
 import os
 import pathlib
 
-# What each needs beyond a C compiler, to be built and as its data, as tests/need.sh says it.
+# What each needs beyond a C compiler, to be built and as its data, as tests/lib/need.sh says it.
 PROGRAMS: dict[str, tuple[str, ...]] = {
     "p1": ("hdr:cjson/cJSON.h:libcjson-dev",),
     "p2": ("hdr:cjson/cJSON.h:libcjson-dev",
