@@ -3,9 +3,10 @@
 # Sourced by tests/run, which sets $root: a pass builds herd in one way and runs tests on it.
 #
 #	pass FOLDER TITLE COMPILER SETUP OPTION ...
-#	                   builds build/FOLDER with COMPILER and meson's OPTIONs, and runs SETUP
-#	                   (tests/meson.build); goes on whatever fails
-#	note NUMBER WHAT   adds up what tests counted themselves: schedules, say
+#	                   in build/FOLDER, with COMPILER and meson's OPTIONs: runs the tests of SETUP
+#	                   (tests/meson.build), for which meson builds what they need; with benchmarks,
+#	                   everything is built; goes on whatever fails
+#	note NUMBER WHAT   adds up what tests counted themselves: for example schedules
 #	summary            what was noted, and the closing line; ends the run
 
 passed=0
@@ -13,7 +14,8 @@ failed=0
 skipped=0
 declare -A figures=() # by what was counted
 noted=()              # that, in the order in which it was noted first
-measured=()           # what can't be added up: a coverage, say
+measured=()           # what can't be added up: for example a coverage
+declare -A configured=() # by a pass's folder: what it was set up with
 emulator=() # what programs that are built for another machine are run with
 
 # Whether programs that $1 builds with the options that follow run here: sanitizers need their
@@ -85,9 +87,15 @@ build_pass()
 {
 	local folder=$1 compiler=$2 again=()
 	shift 2
-	[ -f "$folder/build.ninja" ] && again=(--reconfigure)
-	CC=$compiler CXX=$(cxx_of "$compiler") meson setup "${again[@]}" "$@" "$folder" "$root" &&
-		ninja -C "$folder"
+	if [ "${configured[$folder]-}" != "$compiler $*" ]; then
+		[ -f "$folder/build.ninja" ] && again=(--reconfigure)
+		CC=$compiler CXX=$(cxx_of "$compiler") meson setup "${again[@]}" "$@" "$folder" "$root" ||
+			return
+		configured[$folder]="$compiler $*"
+	fi
+	case " $* " in
+	*' -Dbench=true '*) ninja -C "$folder" ;;
+	esac
 }
 
 run_pass()
@@ -96,8 +104,9 @@ run_pass()
 
 	# meson's status tells less than its log, which is counted; no log is a failure.
 	rm -f "$folder"/meson-logs/testlog*.json
-	meson test -C "$folder" --no-rebuild --setup="$setup" >"$folder/test.log" 2>&1
+	meson test -C "$folder" --setup="$setup" >"$folder/test.log" 2>&1
 	report=$(set -- "$folder"/meson-logs/testlog*.json; "$root/tests/lib/tally" "$title" "$1") || {
+		echo "FAILED $title: nothing was tested (build/${folder##*/}/test.log)"
 		tail -n 40 "$folder/test.log"
 		report='0 passed, 1 failed, 0 skipped'
 	}
