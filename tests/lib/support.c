@@ -136,9 +136,14 @@ bool test_is_slow(void)
 	       is_set("HERD_TEST_SLOW");
 }
 
+bool test_is_quick(void)
+{
+	return test_is_slow() || is_set("HERD_TEST_QUICK");
+}
+
 size_t test_scale(size_t n)
 {
-	if (!test_is_slow() && !is_set("HERD_TEST_QUICK"))
+	if (!test_is_quick())
 		return n;
 	return n < 10 ? 1 : n / 10;
 }

@@ -77,6 +77,9 @@ size_t test_scale(size_t n);
  */
 bool test_is_slow(void);
 
+/* Whether less is to be done: HERD_TEST_QUICK=1 is in its environment, or the process runs slowly. */
+bool test_is_quick(void);
+
 /*
  * Whether qemu runs the process, on a machine of another kind: HERD_TEST_EMULATED=1 in its
  * environment says so, for it has no way to find out.

@@ -305,7 +305,7 @@ static size_t scenario(struct fixture *f, const bump_config_t *config, size_t k,
 static void every_acquire_fails(struct fixture *f, const bump_config_t *config, bool from)
 {
 	const size_t asked = scenario(f, config, 0, false);
-	const size_t step = test_is_slow() ? 5 : 1;
+	const size_t step = test_is_slow() ? 5 : test_is_quick() ? 3 : 1;
 
 	assert_int_equal(run.failed, 0);
 	assert_true(asked >= 5);
