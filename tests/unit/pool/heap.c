@@ -620,7 +620,7 @@ static void an_absorb_costs_one_malloc_a_member_however_many_chunks_there_are(vo
 	for (size_t members = 1; members <= GETS; members++) {
 		const size_t calls = calls_of_an_absorb(members, 1);
 
-		assert_int_equal(calls_of_an_absorb(members, 200), calls);
+		assert_int_equal(calls_of_an_absorb(members, TEST_SCALE(200)), calls);
 		assert_in_range(calls, members, members + 2); /* the portable stack has a table */
 	}
 }
