@@ -101,6 +101,10 @@ int test_run_group(const char *name, const struct CMUnitTest *tests, size_t n,
 		group.tests[i].test_func = run;
 	}
 	const int failed = _cmocka_run_group_tests(name, group.tests, n, setup, teardown);
+	for (size_t i = 0; i < n; i++) {
+		if (group.tests[i].name != tests[i].name)
+			free((char *)(uintptr_t)group.tests[i].name);
+	}
 	free(group.tests);
 	return failed;
 }
