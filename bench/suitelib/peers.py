@@ -9,7 +9,7 @@ import subprocess
 from . import programs
 from .failure import reason_of
 
-# What each peer needs besides a C compiler, in the form of tests/need.sh: KIND:WHAT:PACKAGE. An
+# What each peer needs besides a C compiler, in the form of tests/lib/need.sh: KIND:WHAT:PACKAGE. An
 # executable bench_NAME that is not listed here is run as well.
 NEEDS: dict[str, tuple[str, ...]] = {
     "herd": (),
@@ -41,7 +41,7 @@ WISHES = ("cmd:gnuplot:gnuplot-nox", "cmd:valgrind:valgrind", "hdr:valgrind/valg
 NO_PEERS = ("steps",)
 
 PACKAGES = """
-. "$1/tests/need.sh"; shift
+. "$1/tests/lib/need.sh"; shift
 tools=$1; wishes=$2; crate=$3
 need $tools
 want $wishes

@@ -4,7 +4,7 @@
 import os
 import pathlib
 
-# What each needs besides a C compiler to be built and as data, in the form of tests/need.sh.
+# What each needs beyond a C compiler, to be built and as its data, as tests/lib/need.sh says it.
 PROGRAMS: dict[str, tuple[str, ...]] = {
     "p1": ("hdr:cjson/cJSON.h:libcjson-dev",),
     "p2": ("hdr:cjson/cJSON.h:libcjson-dev",

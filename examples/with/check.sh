@@ -8,7 +8,7 @@
 root=$1
 program=$2
 expected=$3
-. "$root/tests/tap.sh"
+. "$root/tests/lib/tap.sh"
 
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT

@@ -9,7 +9,7 @@
  * A probe is one no-operation instruction, and a note, which is not loaded, that says where it is
  * and where its arguments are. So what is passed has to be there already: a value in a register or
  * in memory, never one that is computed for the probe. In herd_get and herd_put that is tested
- * (tests/probes).
+ * (tests/release/probes).
  *
  * An argument has no side effect, and is not atomic: without probes nothing must be left of it.
  */

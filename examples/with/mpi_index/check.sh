@@ -9,7 +9,7 @@
 root=$1
 index=$2
 mpi_index=$3
-. "$root/tests/tap.sh"
+. "$root/tests/lib/tap.sh"
 LC_ALL=C
 export LC_ALL
 
