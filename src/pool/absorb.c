@@ -3,9 +3,12 @@
  * Joining lifetimes without copying: the memory of a herd, or of a standalone arena, becomes
  * another herd's.
  *
- * What moves is what an arena holds, into a member made for it; members themselves stay where
- * they are. So a thread that is in the middle of popping one never meets a member of another
- * herd, and INV-STABLE holds.
+ * What an arena holds moves into a receiver: a member of the other herd that is empty. Members
+ * themselves can't move. A thread may be in the middle of popping one, or remember it, and would
+ * then meet a member of another herd (INV-STABLE).
+ *
+ * The order is: claim what gives, find all receivers, charge the budget, move. Everything that can
+ * fail comes before the first move, and is undone. So a join happens as a whole or not at all.
  */
 
 #include "pool/pool.h"
@@ -15,6 +18,7 @@
 
 #include "base/misuse.h"
 
+/* A chunk goes back to where it came from, so both have to have the same source. */
 static bool same_source(const herd_source_t *a, const herd_source_t *b)
 {
 	return a->acquire == b->acquire && a->release == b->release && a->ctx == b->ctx;
@@ -36,14 +40,19 @@ static void unlock_both(herd_t *a, herd_t *b)
 	pool_unlock(b);
 }
 
+/* Of an arena that was stripped: a chunk that holds nothing would count, too. */
 static bool is_empty(const struct arena *a)
 {
 	return a->chunk == NULL && a->large == NULL && a->defers == NULL;
 }
 
 /*
- * A member that holds nothing, to take what an arena holds: an idle one of the herd, or one that
- * is made. *at is where the search goes on. NULL: no memory.
+ * A receiver: an idle member of the herd that holds nothing, claimed, or else one that is made. *at
+ * is where the search for idle ones goes on, so that all receivers of a join take one walk. NULL:
+ * there is no memory for another member.
+ *
+ * Stripping gives away chunks, so what is released again is parked first (INV-SNAPSHOT). What is
+ * returned is parked by receive() or release_receivers(); until then nobody else sees it.
  */
 static struct member *receiver_of(herd_t *herd, struct member **at)
 {
@@ -65,9 +74,14 @@ static struct member *receiver_of(herd_t *herd, struct member **at)
 	return member_make(herd, 0, &problem);
 }
 
+/*
+ * Undo receiver_of() for a list: members that were claimed go back to the stack, and those that
+ * were made are unmade. The latter have to go in the reverse order: member_unmake() undoes the
+ * latest.
+ */
 static void release_receivers(herd_t *herd, struct member *list)
 {
-	while (list != NULL) { /* those made last come first */
+	while (list != NULL) { /* the list is that order */
 		struct member *m = list;
 
 		list = m->cold_next;
@@ -80,7 +94,10 @@ static void release_receivers(herd_t *herd, struct member *list)
 	}
 }
 
-/* A receiver for each member of `from` that holds something, in one list. False: no memory. */
+/*
+ * A receiver for each member of `from` that holds something, linked in one list: nothing has to be
+ * allocated for it. False: there is no memory, and there are no receivers.
+ */
 static bool find_receivers(herd_t *into, const herd_t *from, struct member **list)
 {
 	struct member *at = pool_members(into);
@@ -102,7 +119,10 @@ static bool find_receivers(herd_t *into, const herd_t *from, struct member **lis
 	return true;
 }
 
-/* What holds nothing is as good as spare: it stays with its herd. */
+/*
+ * Chunks that hold nothing are as good as spare, and stay with their herd. Parked again, although
+ * the members are claimed: where the join fails they are released as they are (INV-SNAPSHOT).
+ */
 static void strip_all(herd_t *herd)
 {
 	for (struct member *m = pool_members(herd); m != NULL; m = m->older) {
@@ -117,6 +137,7 @@ static bool exceeds_limit(const herd_t *into, size_t held)
 	return into->bump.limit != 0 && held > into->bump.limit;
 }
 
+/* A limit of one member counts for what moves in, too. Asked before anything moves. */
 static bool some_exceeds_limit(const herd_t *into, const herd_t *from)
 {
 	for (const struct member *m = pool_members(from); m != NULL; m = m->older) {
@@ -126,6 +147,7 @@ static bool some_exceeds_limit(const herd_t *into, const herd_t *from)
 	return false;
 }
 
+/* What moves, in bytes of the source: what the other budget has to admit (INV-BUDGET). */
 static size_t bytes_held(const herd_t *herd)
 {
 	size_t bytes = 0;
@@ -135,7 +157,10 @@ static size_t bytes_held(const herd_t *herd)
 	return bytes;
 }
 
-/* Have a receiver take what an arena holds; then it is an idle member like others. */
+/*
+ * Have a receiver take what an arena holds, in constant time. Afterwards it is an idle member like
+ * others, so it is listed before it is released: whoever pops it may have to be found by a reset.
+ */
 static void receive(herd_t *into, struct member *receiver, struct arena *from)
 {
 	arena_take(&receiver->arena, from);
@@ -145,6 +170,13 @@ static void receive(herd_t *into, struct member *receiver, struct arena *from)
 	(void)member_release(&into->stack, receiver);
 }
 
+/*
+ * With both herds locked. Members of `into` may be out: only receivers are needed. All members of
+ * `from` have to be claimed, because what is out may grow while it moves.
+ *
+ * The bytes are admitted by one budget before the other dismisses them, so for a moment both count
+ * them. Counted by neither, a limit could be exceeded.
+ */
 static int absorb(herd_t *into, herd_t *from, size_t *bytes)
 {
 	struct member *receivers;
@@ -169,7 +201,7 @@ static int absorb(herd_t *into, herd_t *from, size_t *bytes)
 
 		receivers = receiver->cold_next;
 		receive(into, receiver, &m->arena);
-		member_park(m);
+		member_park(m); /* it is empty now, and its snapshot must say so */
 	}
 	spare_dismiss(&from->spare, *bytes);
 	pool_release_all(from);
@@ -180,6 +212,7 @@ fail:
 	return ENOMEM;
 }
 
+/* What can be refused without a lock comes first; these properties of a herd never change. */
 int herd_absorb(herd_t *into, herd_t *from)
 {
 	size_t bytes = 0;
@@ -200,6 +233,13 @@ int herd_absorb(herd_t *into, herd_t *from)
 	return error;
 }
 
+/*
+ * With the herd locked; the standalone arena is the caller's alone. Its spare chunks move along,
+ * for nobody is left to use them, so the budget has to admit them, too.
+ *
+ * Stripping it first makes what it does not use spare: that can go to any member, and does not
+ * count against the limit of one.
+ */
 static int adopt(herd_t *herd, struct standalone_arena *standalone)
 {
 	const size_t bytes = spare_stats(&standalone->spare).reserved;
@@ -222,6 +262,11 @@ static int adopt(herd_t *herd, struct standalone_arena *standalone)
 	return 0;
 }
 
+/*
+ * An arena in the caller's memory (`block` is NULL) can't be adopted: its first chunk would have to
+ * outlive what it lies in. The headers are verified before the lock is taken, because nobody else
+ * can change them. The arena's own structure is freed with nothing held.
+ */
 int herd_adopt(herd_t *herd, bump_t *bump)
 {
 	struct arena *a = arena_of(bump);

@@ -1,11 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pool: checking out and putting back.
+ * Checking out and putting back: get, put and discard. The protocol is in member.h, and what a
+ * thread remembers in recent.h.
  *
- * Claim first, stack second. A thread remembers, per herd, members that it got or put. If one is
- * idle, a compare-and-swap on the member's own state word has it, and no line is touched that all
- * threads touch. Else one is popped; else one is made. An idle member is always on the stack, so a
- * thread that ends strands nothing.
+ * A get tries three ways, each dearer than the one before:
+ *
+ * 1. Claim a member that this thread remembers: one compare-and-swap on the member's own state
+ *    word, on a cache line that other threads rarely touch.
+ * 2. Pop one from the herd's stack, which is one line for all threads.
+ * 3. Make one, under the herd's lock.
+ *
+ * An idle member is always on the stack, also while threads remember it. So a thread that ends
+ * strands nothing, and the third way is needed only where all members are out, or a cold operation
+ * has them. A cache of idle members per thread would need no atomic operation at all, but members
+ * of threads that sleep, or died, would be missing elsewhere: a prototype grew to 439 MB where 63
+ * MB were needed.
+ *
+ * herd_get and herd_put are written for their usual case. They call nothing there: a function that
+ * calls another one saves registers first, and the processor completes stores before an atomic
+ * exchange. Whatever is unusual is out of line.
  */
 
 #include "pool/recent.h"
@@ -19,7 +32,10 @@
 extern inline void herd_scope_leave_(herd_scope_t *scope);
 extern inline herd_scope_t herd_scope_enter_(herd_t *herd);
 
-/* Open a member that is ours. Inlined: compilers take a probe for more code than it is. */
+/*
+ * Open a member that is ours. Its epoch is a new one, so marks of former checkouts are refused.
+ * Always inlined: compilers take a probe for more code than it is.
+ */
 static inline __attribute__((always_inline)) bump_t *check_out(const herd_t *herd, struct member *m)
 {
 	arena_count(&m->arena.epoch);
@@ -30,6 +46,7 @@ static inline __attribute__((always_inline)) bump_t *check_out(const herd_t *her
 
 /* --- get --- */
 
+/* Remembered as found: next time this thread may claim it. Nothing was idle where it looked. */
 static struct member *pop(herd_t *herd)
 {
 	struct member *m = member_pop(&herd->stack);
@@ -42,8 +59,11 @@ static struct member *pop(herd_t *herd)
 }
 
 /*
- * Making a member takes the lock, so it waits for a reset, which has all members, and then finds
- * them.
+ * The stack is asked again under the lock. A reset may have had all members; it is over then, they
+ * are back, and none is made: a program whose phases overlap does not grow at each of them.
+ *
+ * A member is listed before it is handed out, so that resets and walks find it. It never was on the
+ * stack: the first put pushes it (OFF_BUSY).
  */
 static __attribute__((noinline)) struct member *pop_or_make(herd_t *herd, const char *function)
 {
@@ -52,7 +72,7 @@ static __attribute__((noinline)) struct member *pop_or_make(herd_t *herd, const 
 
 	if (m != NULL)
 		return m;
-	if (herd->bump.first_chunk == 0) /* else the source is asked */
+	if (herd->bump.first_chunk == 0) /* else the source is asked, which may be cancelled in */
 		pool_lock_briefly(herd);
 	else
 		pool_lock(herd);
@@ -71,7 +91,10 @@ static __attribute__((noinline)) struct member *pop_or_make(herd_t *herd, const 
 	return m;
 }
 
-/* Whatever the fast path does not do. */
+/*
+ * Whatever the fast path does not do: callbacks, sanitizers, other hints, the stack, and making a
+ * member if `make` allows it. herd_try_get() does not: EAGAIN means that no member was idle.
+ */
 static __attribute__((noinline)) bump_t *get_slow(herd_t *herd, bool make, const char *function)
 {
 	if (!pool_callable(herd, function))
@@ -89,8 +112,9 @@ static __attribute__((noinline)) bump_t *get_slow(herd_t *herd, bool make, const
 }
 
 /*
- * It calls nothing, so that it saves no register: stores in front of an atomic exchange are
- * waited for.
+ * The usual case: this thread's last member of this herd is idle. In a callback the thread may be
+ * in a deferred function of this herd; with a thread checker a claim has to be reported (A'). Both
+ * go the long way.
  */
 bump_t *herd_get(herd_t *herd)
 {
@@ -114,18 +138,26 @@ bump_t *herd_try_get(herd_t *herd)
 
 /* --- put --- */
 
+/* Found either by the closed arena or, where two threads put it at once, by the state word. */
 static void put_back_already(const char *function)
 {
 	misuse(function, "the arena is not out: it was put back already");
 }
 
-/* Of an arena that is known to be a herd's: others are not aligned as a member is. */
+/*
+ * Of an arena that is known to be a herd's, which is a member's first part: others are not even
+ * aligned as a member is. A comparison of the address alone needs no such knowledge.
+ */
 static struct member *member_of(bump_t *bump)
 {
 	return (struct member *)(void *)bump;
 }
 
-/* The member behind an arena that is being put back; NULL: it is misuse, and was reported. */
+/*
+ * The member behind an arena that is being put back; NULL: it is misuse, and was reported. An arena
+ * that is in use by another thread can't be told from one that was handed to this thread, which is
+ * allowed; only a member that is a thread's own says whose it is.
+ */
 static struct member *returned(const herd_t *herd, bump_t *bump, const char *function)
 {
 	const struct arena *a = arena_of(bump);
@@ -144,6 +176,7 @@ static struct member *returned(const herd_t *herd, bump_t *bump, const char *fun
 	return NULL;
 }
 
+/* The hint first: after the release the member may be another thread's. */
 static void park_and_release(herd_t *herd, struct member *m, const char *function)
 {
 	recent_note(herd, m);
@@ -163,7 +196,10 @@ static __attribute__((noinline)) void put_slow(herd_t *herd, bump_t *bump)
 	park_and_release(herd, m, "herd_put");
 }
 
-/* The member was off the stack, or was not out. */
+/*
+ * The usual put is over where the state was ON_BUSY; else the entry is off the stack, or it is
+ * misuse.
+ */
 static __attribute__((noinline)) void put_off(herd_t *herd, struct member *m, unsigned former)
 {
 	if (former == OFF_BUSY)
@@ -173,8 +209,9 @@ static __attribute__((noinline)) void put_off(herd_t *herd, struct member *m, un
 }
 
 /*
- * As herd_get(), it calls nothing unless it has to. That is also where the member is not the one
- * that is remembered as the last.
+ * The usual case: an arena of this herd that is out, is no thread's own, and is the last one that
+ * this thread remembers, so no hint has to be written. The probe comes before the release, while
+ * the arena is still this thread's.
  */
 void herd_put(herd_t *herd, bump_t *bump)
 {
@@ -196,6 +233,14 @@ void herd_put(herd_t *herd, bump_t *bump)
 	}
 }
 
+/*
+ * A put that frees what was allocated since the checkout: a rewind to the snapshot, which says how
+ * the member was when it was put back last. `checkout_seq` finds chunks and deferred functions that
+ * came since.
+ *
+ * A deferred function may break a header. Then the arena stays out, for the caller to look at, and
+ * nothing was freed: arena_rewind() reported it.
+ */
 void herd_discard(herd_t *herd, bump_t *bump)
 {
 	struct member *m = bump != NULL ? returned(herd, bump, "herd_discard") : NULL;

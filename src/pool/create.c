@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A herd's life: how it and its members are made and freed, and how all members are had at once.
- * Checking out is in herd.c.
+ * A herd's life: how it and its members are made and freed.
+ *
+ * A herd is cheap, because programs make thousands of small ones: making one takes one malloc(3) of
+ * at most 1 KiB and no system call. Members and memory come when they are asked for.
+ *
+ * Members live as long as their herd (INV-STABLE), so a herd never gets smaller in members. A trim
+ * gives back their memory, but not them.
  */
 
 #include "pool/pool.h"
@@ -17,6 +22,7 @@
 #include "pool/registry.h"
 #include "source/source.h"
 
+/* An arena that has nothing but the herd's callback: it may be that there is no member. */
 void pool_failed(const herd_t *herd, const char *problem, size_t size, const char *function)
 {
 	arena_failed(
@@ -26,6 +32,13 @@ void pool_failed(const herd_t *herd, const char *problem, size_t size, const cha
 
 /* --- members --- */
 
+/*
+ * Only a thread that has the lock makes a member, but others may be popping meanwhile: with the
+ * portable stack the table of entries grows beside them.
+ *
+ * The state is OFF_BUSY: the caller has the member, and nobody has to claim it. The stores are
+ * plain initialisations; member_list() publishes them, and the first push does.
+ */
 struct member *member_make(herd_t *herd, size_t first_chunk, const char **problem)
 {
 	void *block;
@@ -46,7 +59,7 @@ struct member *member_make(herd_t *herd, size_t first_chunk, const char **proble
 		arena_clear(&m->arena);
 		goto fail;
 	}
-	m->arena.seq++; /* so that the first parking shows all */
+	m->arena.seq++; /* so that the first parking writes the whole snapshot: see member_park() */
 	member_park(m);
 	san_atomic(&m->snapshot, sizeof m->snapshot);
 	san_atomic(&m->link, sizeof *m - offsetof(struct member, link));
@@ -61,6 +74,7 @@ fail:
 	return NULL;
 }
 
+/* Its chunks become spare: their bytes stay charged, and the herd has a use for them. */
 void member_unmake(herd_t *herd, struct member *m)
 {
 	stack_delist(&herd->table, &m->link);
@@ -72,7 +86,9 @@ void member_list(herd_t *herd, struct member *m)
 {
 	m->listed = true;
 	m->older = pool_members(herd);
-	/* Release: pairs with the acquire in members(). */
+	/*
+	 * Release (G): the member is complete for a walk; pairs with the acquire in pool_members().
+	 */
 	san_publish(&herd->newest);
 	atomic_store_explicit(&herd->newest, m, memory_order_release);
 	PROBE2(member, herd, &m->arena.head);
@@ -80,6 +96,7 @@ void member_list(herd_t *herd, struct member *m)
 
 /* --- life --- */
 
+/* Reserved fields must be 0, so that a later version can give them a meaning. */
 static bool config_ok(const herd_config_t *config)
 {
 	size_t reserved = 0;
@@ -90,6 +107,10 @@ static bool config_ok(const herd_config_t *config)
 	       (config->limit == 0 || config->bump.first_chunk <= config->limit);
 }
 
+/*
+ * on_oom is called from the configuration, because there is no herd yet. The registry comes last:
+ * from there on a fork visits the herd, and everything in it has to be there.
+ */
 herd_t *herd_new(const herd_config_t *config)
 {
 	static const herd_config_t defaults;
@@ -126,7 +147,7 @@ herd_t *herd_new(const herd_config_t *config)
 	return herd;
 }
 
-/* Whether destroying it calls no function of the caller's. */
+/* Whether destroying it calls no function of the program's, in which a thread may be cancelled. */
 static bool is_quiet(const herd_t *herd)
 {
 	for (const struct member *m = pool_members(herd); m != NULL; m = m->older) {
@@ -136,13 +157,22 @@ static bool is_quiet(const herd_t *herd)
 	return source_is_builtin(&herd->spare.source);
 }
 
+/*
+ * A member that is out makes this fail with EBUSY, which the lock makes exact: without it a get
+ * that finds all members claimed could make another one meanwhile.
+ *
+ * The lock is given up early, since it goes with the herd, but the thread stays inside the gate: a
+ * fork must not find a herd that is half gone. After registry_remove() the spare lists belong to
+ * this thread, and what follows takes no lock.
+ *
+ * Where a header is broken nothing is freed, and the herd stays usable for looking at it.
+ */
 int herd_destroy(herd_t *herd)
 {
 	if (herd == NULL)
 		return 0;
 	if (!pool_callable(herd, "herd_destroy"))
 		return EINVAL;
-	/* Under the lock: a get that finds all members claimed must not make another. */
 	pool_lock_briefly(herd);
 	const int error = pool_claim_all(herd);
 

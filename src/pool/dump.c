@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A herd as people read it: its budget, a line a member, a bar a chunk. Members that are out
- * show as at their checkout.
+ * A herd as people read it: its budget, a line per member, a bar per chunk. Members that are out
+ * are shown as at their checkout.
+ *
+ * It is written while the herd is locked, so that chunks stay (INV-SNAPSHOT). Getting and putting
+ * go on meanwhile; other cold operations wait for the stream. So nothing is written under the spare
+ * lock, for which allocations wait.
  */
 
 #include "pool/pool.h"
@@ -9,9 +13,10 @@
 #include <errno.h>
 #include <inttypes.h>
 
+/* Columns of a bar. */
 enum { BAR = 40 };
 
-/* A size in the unit that people would use. */
+/* A size in the unit that people would use: by value, so that several fit into one line. */
 struct size_text {
 	char text[32];
 };
@@ -30,11 +35,13 @@ static struct size_text size_text(size_t size)
 	return result;
 }
 
+/* What the chunks of one member add up to. */
 struct dump_totals {
 	FILE *stream; /* NULL: only add up */
 	size_t used, held, chunks;
 };
 
+/* For a walk. It never ends it: a stream that fails is noticed at the end. */
 static int dump_chunk(void *ctx, const void *start, size_t used, size_t capacity)
 {
 	struct dump_totals *totals = (struct dump_totals *)ctx;
@@ -60,6 +67,10 @@ static int dump_chunk(void *ctx, const void *start, size_t used, size_t capacity
 	return 0;
 }
 
+/*
+ * Two walks, because the line comes before the bars. The member may be put back between them; then
+ * its line and its bars differ.
+ */
 static void dump_member(const struct member *m, size_t number, FILE *stream)
 {
 	struct dump_totals totals = {.stream = NULL};
@@ -74,6 +85,7 @@ static void dump_member(const struct member *m, size_t number, FILE *stream)
 	(void)member_each_chunk(m, dump_chunk, &lines);
 }
 
+/* Counting takes one step per spare chunk. */
 static void dump_spare(struct spare *s, FILE *stream)
 {
 	spare_lock(s);
@@ -99,7 +111,11 @@ static void dump_harden(size_t harden, FILE *stream)
 	}
 }
 
-/* The lock is not part of what a caller sees of a herd: reading takes it, too. */
+/*
+ * The lock is not part of what a caller sees of a herd, so it is taken for a const one, too. The
+ * stream's error is asked for at the end, and flushed after the lock: that may take long. An error
+ * from before is not this function's.
+ */
 int herd_dump(const herd_t *herd, FILE *stream)
 {
 	herd_t *h = (herd_t *)(uintptr_t)herd;

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A herd as a picture: a memory map in SVG, a lane a member and one for what is spare, chunks to
- * scale. It stands alone: no script, no font, no other file, and colours for light and for dark
- * viewers.
+ * A herd as a picture: a memory map in SVG with a lane per member and one for what is spare, chunks
+ * to scale. The file stands alone: it needs no script, no font and no other file, and has colours
+ * for light and for dark viewers.
+ *
+ * As in dump.c the herd is locked, members may be out, and nothing is written under the spare lock.
+ * A member that is put back between two walks may be drawn a little wider than its scale allows.
  */
 
 #include "pool/pool.h"
@@ -21,12 +24,13 @@ enum {
 
 struct drawing {
 	FILE *stream;
-	double scale;	      /* pixels a byte */
+	double scale;	      /* pixels per byte */
 	double x, y;	      /* where the next bar begins */
 	const char *position; /* of the member that is drawn: the chunk that it lies in has room */
 	size_t bytes, used;
 };
 
+/* A filled bar, and go on to the right of it. Nothing for no bytes: some viewers draw a line. */
 static void draw_part(struct drawing *d, const char *kind, size_t bytes)
 {
 	const double width = (double)bytes * d->scale;
@@ -39,6 +43,7 @@ static void draw_part(struct drawing *d, const char *kind, size_t bytes)
 	d->x += width;
 }
 
+/* Around a whole chunk, in front of its parts, with the text that a viewer shows for it. */
 static void draw_frame(struct drawing *d, size_t bytes, const char *title, size_t used)
 {
 	fprintf(d->stream,
@@ -47,6 +52,10 @@ static void draw_frame(struct drawing *d, size_t bytes, const char *title, size_
 		d->x, d->y, (double)bytes * d->scale, HEIGHT, title, bytes, used);
 }
 
+/*
+ * For a walk: add a chunk up, and draw it where there is a stream. Only the current chunk has room:
+ * what is free in the others serves nobody before the next reset.
+ */
 static int draw_chunk(void *ctx, const void *start, size_t used, size_t capacity)
 {
 	struct drawing *d = (struct drawing *)ctx;
@@ -70,7 +79,11 @@ static int draw_chunk(void *ctx, const void *start, size_t used, size_t capacity
 	return 0;
 }
 
-/* The bytes of a member's chunks, those in use, and with a stream the bars. */
+/*
+ * The bytes of a member's chunks, those in use, and with a stream the bars. Acquire, as in
+ * member_each_chunk(), which reads the position again: where it is newer, no chunk is drawn as the
+ * current one, or a former one is.
+ */
 static void draw_member(const struct member *m, struct drawing *d)
 {
 	d->position = atomic_load_explicit(&m->snapshot.ptr, memory_order_acquire);
@@ -85,6 +98,7 @@ struct spare_sizes {
 	size_t *sizes; /* NULL: no memory for them */
 };
 
+/* Append the sizes of a list, as far as there is room. @return how many there are then. */
 static size_t note_sizes(const struct chunk *list, size_t *sizes, size_t n, size_t room)
 {
 	for (; list != NULL && n < room; list = list->next)
@@ -92,7 +106,10 @@ static size_t note_sizes(const struct chunk *list, size_t *sizes, size_t n, size
 	return n;
 }
 
-/* What came since they were counted is left out. */
+/*
+ * Copied, so that the lock is held for neither malloc(3) nor the stream. Chunks that came since
+ * they were counted are left out.
+ */
 static struct spare_sizes spare_sizes(struct spare *s)
 {
 	spare_lock(s);
@@ -111,7 +128,10 @@ static struct spare_sizes spare_sizes(struct spare *s)
 	return spare;
 }
 
-/* Nothing is printed under the spare lock: a stream may be locked, or call the program. */
+/*
+ * Nothing is printed under the spare lock: a stream may be locked, or call the program. Where there
+ * was no memory for the sizes, one bar stands for all chunks.
+ */
 static void draw_spare(struct spare *s, struct drawing *d)
 {
 	const struct spare_sizes spare = spare_sizes(s);
@@ -132,6 +152,7 @@ static void draw_spare(struct spare *s, struct drawing *d)
 	free(spare.sizes);
 }
 
+/* What the colours mean; the classes are those of draw_head(). */
 static void draw_legend(FILE *stream)
 {
 	static const char *const kinds[][2] = {{"used", "used"},
@@ -146,6 +167,7 @@ static void draw_legend(FILE *stream)
 			kinds[i][0], LEFT + i * 220, LEFT + 20 + i * 220, kinds[i][1]);
 }
 
+/* The size of the picture, the colours, and the title. The style is part of it: no other file. */
 static void draw_head(FILE *stream, const herd_stats_t *stats)
 {
 	const size_t lanes = stats->members + 1;
@@ -172,7 +194,7 @@ static void draw_head(FILE *stream, const herd_stats_t *stats)
 	draw_legend(stream);
 }
 
-/* Pixels a byte, so that the longest lane fits. */
+/* Pixels per byte, so that the longest lane fits. Never a division by 0, in a herd with nothing. */
 static double scale_of(const herd_t *herd, const struct herd_stats_s *stats)
 {
 	size_t longest = num_max(stats->spare, 1);
@@ -186,6 +208,7 @@ static double scale_of(const herd_t *herd, const struct herd_stats_s *stats)
 	return (double)WIDTH / (double)longest;
 }
 
+/* A member is walked twice: its heading, which has the sums, comes before its bars. */
 int herd_dump_svg(const herd_t *herd, FILE *stream)
 {
 	herd_t *h = (herd_t *)(uintptr_t)herd;

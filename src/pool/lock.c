@@ -1,7 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What excludes what: cold operations are one at a time, and some need all members at once. Checking out
- * never comes here, except that a get which finds no idle member waits for a reset.
+ * What excludes what in a herd.
+ *
+ * - Cold operations of a herd are one at a time, under its lock. Checking out takes no lock, except
+ *   that a get which finds no idle member waits for a cold operation: this may have claimed all of
+ *   them, and then none is missing.
+ * - Some cold operations need all members at once: reset, destroy, absorb and walks. They claim
+ *   them one by one by their state words, and give all back where one is out. They never wait for a
+ *   member: its owner may be the calling thread.
+ * - fork(2) waits for whoever has a lock: every lock is taken inside the gate of fork.c, and the
+ *   gate comes first. A thread that waited at the gate with a lock would stop the fork for good.
+ *
+ * None of this is fair. A get that makes a member competes for the lock with cold operations.
  */
 
 #include "pool/pool.h"
@@ -11,6 +21,10 @@
 #include "base/misuse.h"
 #include "pool/fork.h"
 
+/*
+ * A thread is usually in no callback, and in few at a time, so a list is walked. A deferred
+ * function may use other herds, so it is not enough to know that the thread is in one.
+ */
 bool pool_callable(const herd_t *herd, const char *function)
 {
 	const struct callback *c = arena_callbacks;
@@ -23,12 +37,14 @@ bool pool_callable(const herd_t *herd, const char *function)
 	return false;
 }
 
+/* Waiting for a mutex is no cancellation point, and gate_enter() sees to its own waiting. */
 void pool_lock_briefly(herd_t *herd)
 {
 	gate_enter();
 	pthread_mutex_lock(&herd->lock);
 }
 
+/* In this order: a thread must not be cancelled from the moment on at which it has the lock. */
 void pool_lock(herd_t *herd)
 {
 	gate_enter();
@@ -36,20 +52,28 @@ void pool_lock(herd_t *herd)
 	pthread_mutex_lock(&herd->lock);
 }
 
+/* Cancellation is on again when the thread leaves the gate with its last lock. */
 void pool_unlock(herd_t *herd)
 {
 	pthread_mutex_unlock(&herd->lock);
 	gate_leave();
 }
 
-/* Let go of the members from the newest to, and without, `end`. */
+/*
+ * Let go of the members from the newest up to, but without, `end`. A member that is listed
+ * meanwhile would be taken for a claimed one; the lock, which member_list() needs, prevents that.
+ */
 static void release_until(herd_t *herd, const struct member *end)
 {
 	for (struct member *m = pool_members(herd); m != end; m = m->older)
 		(void)member_release(&herd->stack, m);
 }
 
-/* Whether the headers of what the members hold match their checksums; all are claimed. */
+/*
+ * Whether the headers of what the members hold match their checksums. All members are claimed, so
+ * nobody changes a header. Without checksums there is nothing to walk: a reset costs one step per
+ * member, however many chunks these have.
+ */
 static bool all_are_valid(const herd_t *herd)
 {
 	if ((herd->bump.harden & BUMP_HARDEN_CHECK) == 0)
@@ -61,6 +85,10 @@ static bool all_are_valid(const herd_t *herd)
 	return true;
 }
 
+/*
+ * The headers are verified here, where members are seized, so that what follows need not do it:
+ * from here on only deferred functions can break them (pool_run_defers()).
+ */
 int pool_claim_all(herd_t *herd)
 {
 	for (struct member *m = pool_members(herd); m != NULL; m = m->older) {
@@ -80,6 +108,7 @@ void pool_release_all(herd_t *herd)
 	release_until(herd, NULL);
 }
 
+/* Misuse is reported with nothing held: the handler may longjmp, or use the herd. */
 int pool_seize(herd_t *herd, const char *function)
 {
 	if (!pool_callable(herd, function))
@@ -100,6 +129,12 @@ void pool_let_go(herd_t *herd)
 	pool_unlock(herd);
 }
 
+/*
+ * All of them run before anything is freed, because they may look into other members' memory. They
+ * are the program's code and may write where they should not, so headers are verified again if any
+ * ran. They can't change a member's chunks: the herd's functions refuse them (pool_callable()), and
+ * an arena that is parked refuses allocation. So members need not be parked again.
+ */
 bool pool_run_defers(herd_t *herd, bool spare_too)
 {
 	bool ran = false;
@@ -113,6 +148,10 @@ bool pool_run_defers(herd_t *herd, bool spare_too)
 	return !ran || (all_are_valid(herd) && (!spare_too || spare_is_valid(&herd->spare)));
 }
 
+/*
+ * Every byte that is charged is held by a member or spare (INV-BUDGET). This is exact only here:
+ * with all members claimed and the lock held, nobody asks the source for a chunk or gives it one.
+ */
 void pool_check(herd_t *herd)
 {
 	size_t held = 0;
@@ -125,6 +164,5 @@ void pool_check(herd_t *herd)
 	}
 	const struct spare_stats figures = spare_stats(&herd->spare);
 
-	CHECK(held + figures.bytes ==
-	      figures.reserved); /* nobody is out, so nobody asks the source */
+	CHECK(held + figures.bytes == figures.reserved);
 }

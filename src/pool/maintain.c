@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ends and beginnings of phases: reset, trim, warm, limit. All are cold operations: one at a
- * time.
+ * The ends and beginnings of phases: reset, trim, warm, recall, and the limit. All are cold
+ * operations, so one at a time.
+ *
+ * Reset needs all members, and so does nothing where one is out. The others take the idle members
+ * one by one, and leave alone what is out. Whichever changes a member's chunks parks it again
+ * before it lets go of it (INV-SNAPSHOT).
  */
 
 #include "pool/pool.h"
@@ -13,6 +17,14 @@
 #include "base/probe.h"
 #include "pool/registry.h"
 
+/*
+ * Costs one step per member, not per chunk: arena_clear() splices a member's chunks to the spare
+ * ones. Only where checksums are verified, or freed memory is cleared or poisoned, they are walked.
+ *
+ * Memory goes back to the source at the end, down to what the configuration keeps, while the
+ * members are still claimed: a get that came earlier would take a chunk that is about to go. If a
+ * header turns out to be broken, nothing is freed; but deferred functions may have run, each once.
+ */
 int herd_reset(herd_t *herd)
 {
 	const int error = pool_seize(herd, "herd_reset");
@@ -28,7 +40,7 @@ int herd_reset(herd_t *herd)
 		arena_clear(&m->arena);
 		member_park(m);
 	}
-	if (herd->keep != SIZE_MAX)
+	if (herd->keep != SIZE_MAX) /* 1 stands for nothing, because 0 is the default: all */
 		(void)spare_trim(&herd->spare, herd->keep == 1 ? 0 : herd->keep);
 	if (HERD_DEEP_CHECKS)
 		pool_check(herd);
@@ -37,6 +49,13 @@ int herd_reset(herd_t *herd)
 	return 0;
 }
 
+/*
+ * A member that is being trimmed is claimed for a moment only. A get that misses it meanwhile finds
+ * another one, or waits for the lock and finds it then.
+ *
+ * In a broken list nothing can be trusted, so the first header that is broken ends the trim. What
+ * was stripped until then is spare, which is harmless.
+ */
 size_t herd_trim(herd_t *herd, size_t keep)
 {
 	if (!pool_callable(herd, "herd_trim"))
@@ -70,12 +89,18 @@ static size_t warm_reach(const struct arena *a, size_t size)
 	return num_add(pad, arena_footprint(a, size));
 }
 
+/* Whether a member needs no chunk for the allocation that it is warmed for. */
 static bool has_room(const struct arena *a, size_t size)
 {
 	return warm_reach(a, size) <= (size_t)(a->end - arena_ptr(a));
 }
 
-/* Have room for `size` bytes in a member that is ours, its pages backed. NULL, or why not. */
+/*
+ * Have room for `size` bytes in a member that is ours, in pages that are backed by memory. NULL, or
+ * why not. What is written there is free, so contents do not matter; where a sanitizer is there, it
+ * would be an access to poisoned memory. `faulted` records what was touched, so that a chunk that
+ * is used again is not touched twice.
+ */
 static const char *warm_member(struct member *m, size_t size)
 {
 	struct arena *a = &m->arena;
@@ -97,8 +122,12 @@ static const char *warm_member(struct member *m, size_t size)
 }
 
 /*
- * The next idle member, claimed: first those that have the room already, then the others. *at goes
- * on behind it. NULL: none is left.
+ * The next idle member, claimed: first those that have the room already, then the others, so that a
+ * herd that is warm already takes no memory. *at is where the walk is, and *others whether it is
+ * the second one. NULL: none is left.
+ *
+ * A member whose room can't be known without claiming it is claimed and released. Nothing in it
+ * changed, so it need not be parked.
  */
 static struct member *claim_next(herd_t *herd, struct member **at, bool *others, size_t size)
 {
@@ -121,7 +150,10 @@ static struct member *claim_next(herd_t *herd, struct member **at, bool *others,
 	}
 }
 
-/* In front of the list: a walk that has begun does not meet it. */
+/*
+ * A new member goes in front of the list, so the walk of claim_next() does not meet it again. It is
+ * listed before it is warmed: if that fails, it stays as a member like others.
+ */
 static struct member *make_listed(herd_t *herd, const char **problem)
 {
 	struct member *m = member_make(herd, herd->bump.first_chunk, problem);
@@ -131,6 +163,7 @@ static struct member *make_listed(herd_t *herd, const char **problem)
 	return m;
 }
 
+/* The lock is still held, so members come back while no other cold operation can miss them. */
 static void release_list(herd_t *herd, struct member *list)
 {
 	while (list != NULL) {
@@ -141,7 +174,11 @@ static void release_list(herd_t *herd, struct member *list)
 	}
 }
 
-/* Warmed members are kept claimed until there are enough: so none is counted twice. */
+/*
+ * Warmed members are kept claimed until there are enough, so that none is counted twice: a thread
+ * could take one, and put it back behind the walk. A member that failed to get its room is among
+ * those that are released. The problem is reported with nothing held.
+ */
 int herd_warm(herd_t *herd, size_t wanted, size_t bytes_each)
 {
 	const char *problem = wanted > STACK_ENTRIES ? NO_MEMORY : NULL;
@@ -174,9 +211,13 @@ int herd_warm(herd_t *herd, size_t wanted, size_t bytes_each)
 }
 
 /*
- * With the list of herds locked, so that a thread that ends is either done with its members or
- * has not begun. Members are as their threads left them: one that died in a deferred function
- * left it marked so.
+ * Put back whatever is out, with the herd locked in the registry: so a thread that ends is either
+ * done with its members, or has not begun and finds that they are not its own any more.
+ *
+ * Members are as their threads left them. A thread that died in a deferred function left the arena
+ * closed, so it is opened; and one that died in a get left it parked, and parking twice is
+ * harmless. Relaxed reads of states are enough, because the caller guarantees that no thread uses a
+ * member.
  */
 static void recall_all(herd_t *herd, void *ctx)
 {
@@ -193,6 +234,7 @@ static void recall_all(herd_t *herd, void *ctx)
 	}
 }
 
+/* The herd is alive, since it is the caller's: the visit is for the lock. */
 size_t herd_recall(herd_t *herd)
 {
 	size_t recalled = 0;
@@ -205,6 +247,10 @@ size_t herd_recall(herd_t *herd)
 	return recalled;
 }
 
+/*
+ * The new limit counts at once, for gets and allocations that are under way. Chunks that idle
+ * members hold for nothing are collected afterwards: what a limit allows must not depend on them.
+ */
 void herd_set_limit(herd_t *herd, size_t limit)
 {
 	if (!pool_callable(herd, "herd_set_limit"))
@@ -212,7 +258,6 @@ void herd_set_limit(herd_t *herd, size_t limit)
 	spare_set_limit(&herd->spare, limit);
 	if (limit == 0)
 		return;
-	/* What a limit allows must not depend on chunks that hold nothing. */
 	pool_lock(herd);
 	for (struct member *m = pool_members(herd); m != NULL; m = m->older) {
 		if (!member_claim(m))

@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* What a thread remembers of the members that it got and put; see recent.h. */
+/*
+ * What a thread remembers of the members that it got and put; see recent.h. All of it is the
+ * calling thread's own except the links, which are in the members.
+ */
 
 #include "pool/recent.h"
 
 enum {
-	TRIES = 2,     /* the newest so many members are tried, and of the queue the oldest */
-	PATIENCE = 32, /* after so many misses in a row these are forgotten: recent_miss() */
+	TRIES = 2,     /* so many of the newest members are tried, and so many of the oldest */
+	PATIENCE = 32, /* after so many misses in a row the oldest are forgotten */
 };
 
 THREAD_LOCAL struct recent recent_herds[RECENT_HERDS];
-/* Of each queue, in a row: beside it, for the fast path indexes the other. */
+/*
+ * The misses of each queue in a row. They are not in struct recent, whose size is a power of two
+ * where pointers have 64 bits: so the fast path finds a slot with a shift.
+ */
 static THREAD_LOCAL unsigned misses[RECENT_HERDS];
 
 static unsigned *misses_of(const herd_t *herd)
@@ -17,6 +23,7 @@ static unsigned *misses_of(const herd_t *herd)
 	return &misses[herd->id % RECENT_HERDS];
 }
 
+/* Where the slot was another herd's, that one's hints are lost: the stack leads to its members. */
 void recent_note(const herd_t *herd, struct member *m)
 {
 	struct recent *r = recent_of(herd);
@@ -25,13 +32,18 @@ void recent_note(const herd_t *herd, struct member *m)
 		*r = (struct recent){.herd = herd->id, .member = m};
 		*misses_of(herd) = 0;
 	}
-	if (r->member == m)
+	if (r->member == m) /* or the list would be this member over and over */
 		return;
 	atomic_store_explicit(&m->before, r->member, memory_order_release);
 	r->member = m;
 }
 
-/* Append a member; if it is in the queue already, what is behind it is forgotten. */
+/*
+ * Append a member. If it is in the queue already, what is behind it is forgotten: to find that out
+ * would take a walk, and what is forgotten is still on the stack, or out.
+ *
+ * Relaxed for the end of the queue: NULL leads nowhere, so nothing has to be complete behind it.
+ */
 static void enqueue(struct recent *r, struct member *m)
 {
 	atomic_store_explicit(&m->after, NULL, memory_order_relaxed);
@@ -42,7 +54,13 @@ static void enqueue(struct recent *r, struct member *m)
 	r->newest = m;
 }
 
-/* Claim one of the oldest of the queue, and append it; those before it are forgotten. */
+/*
+ * Claim one of the oldest of the queue and append it, so that the queue goes round as a pipeline of
+ * threads does. Those in front of it are forgotten: they were out longer than their turn.
+ *
+ * `after` is read first, because enqueue() overwrites it. It may be stale when the member is
+ * claimed; a stale link is as good a hint as any other.
+ */
 static struct member *claim_oldest(const herd_t *herd)
 {
 	struct recent *r = recent_of(herd);
@@ -69,10 +87,15 @@ void recent_miss(const herd_t *herd)
 	if (r->herd != herd->id || ++*misses_of(herd) < PATIENCE)
 		return;
 	*misses_of(herd) = 0;
+	/* As many as claim_oldest() tries: the next search begins with members it never tried. */
 	for (unsigned i = 0; i < TRIES && r->oldest != NULL; i++)
 		r->oldest = atomic_load_explicit(&r->oldest->after, memory_order_acquire);
 }
 
+/*
+ * The list first, then the queue. A member that is out costs one read of its state word, which is
+ * why few are tried: a claim that fails anyway must not cost more than a pop.
+ */
 struct member *recent_claim(const herd_t *herd)
 {
 	struct recent *r = recent_of(herd);
@@ -90,6 +113,7 @@ struct member *recent_claim(const herd_t *herd)
 	return claim_oldest(herd);
 }
 
+/* In this order: the first call may give the slot to this herd, with an empty queue. */
 void recent_found(const herd_t *herd, struct member *m)
 {
 	recent_note(herd, m);

@@ -1,5 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Looking at a herd while others work: statistics, walks, ownership. */
+/*
+ * Reports on a herd: statistics, walks, ownership.
+ *
+ * Except herd_each_chunk(), which needs all members, these work while members are out. They do not
+ * disturb an owner, and read nothing that an owner writes except its snapshot, the state word and
+ * two counters. So a member that is out is reported as it was when it was put back last. Figures of
+ * several members are not of one moment.
+ *
+ * All take the herd's lock. It keeps the chunks that snapshots lead to (INV-SNAPSHOT), and members
+ * that another cold operation has claimed from being reported as out.
+ */
 
 #include "pool/pool.h"
 
@@ -8,13 +18,13 @@
 #include "base/misuse.h"
 #include "base/san.h"
 
-/* The lock is not part of what a caller sees of a herd: reading takes it, too. */
+/* The lock is not part of what a caller sees of a herd, so it is taken for a const one, too. */
 static herd_t *lockable(const herd_t *herd)
 {
 	return (herd_t *)(uintptr_t)herd;
 }
 
-/* The lock keeps members that a reset or a walk has claimed from being counted as out. */
+/* The budget's figures are of one moment, under the spare lock; the members' are not. */
 void pool_figures(herd_t *herd, herd_stats_t *stats)
 {
 	const struct spare_stats figures = spare_stats(&herd->spare);
@@ -31,6 +41,7 @@ void pool_figures(herd_t *herd, herd_stats_t *stats)
 	}
 }
 
+/* Zeroed where it is misuse, so that a caller who goes on reads no garbage. */
 void herd_stats(const herd_t *herd, herd_stats_t *stats)
 {
 	*stats = (herd_stats_t){0};
@@ -42,6 +53,11 @@ void herd_stats(const herd_t *herd, herd_stats_t *stats)
 	san_defined(stats, sizeof *stats);
 }
 
+/*
+ * fn is the program's, and gets pointers to what members hold, so all members are claimed
+ * meanwhile. The herd's functions are refused to fn (pool_callable()): they would wait for a lock,
+ * or for members, that this thread has. Cancellation is off, as in pool_lock().
+ */
 int herd_each_chunk(herd_t *herd,
 		    int (*fn)(void *ctx, const void *start, size_t used, size_t capacity),
 		    void *ctx)
@@ -60,25 +76,27 @@ int herd_each_chunk(herd_t *herd,
 }
 
 /*
- * A member may be out and be working: what its snapshot leads to does not change before the next
- * reset, which the herd's lock excludes. A snapshot that is being replaced may show a new list with
- * an old position; then the chunks in front of the one that holds the position are too new, and
- * are skipped.
+ * The owner may be working, or just putting the member back. What the snapshot leads to stays while
+ * the herd is locked (INV-SNAPSHOT). A snapshot that is being replaced may show a newer list with
+ * an older position. Then the chunks in front of the one that holds the position are too new, and
+ * are skipped. Of the chunk that holds it only `end` and `next` are read, because its header's
+ * `ptr` is written when the owner goes on to another chunk; behind it all headers are at rest.
  */
 int member_each_chunk(const struct member *m,
 		      int (*fn)(void *ctx, const void *start, size_t used, size_t capacity),
 		      void *ctx)
 {
 	/*
-	 * Acquire, all three: pair with the releases in member_park(). Who sees a position sees the
-	 * list that it is in, or a later one; who sees a list sees what its chunks say.
+	 * Acquire, all three (F', D', E'): pair with the releases in member_park(), in the opposite
+	 * order. A position that was seen lies in a list that is seen, and a list that was seen has
+	 * headers that are seen.
 	 */
 	const char *position = atomic_load_explicit(&m->snapshot.ptr, memory_order_acquire);
 	const struct chunk *c = atomic_load_explicit(&m->snapshot.chunk, memory_order_acquire);
 	const struct chunk *own = atomic_load_explicit(&m->snapshot.large, memory_order_acquire);
 	int result = 0;
 
-	san_observe((void *)(uintptr_t)&m->state); /* all up to the put that showed it */
+	san_observe((void *)(uintptr_t)&m->state); /* all up to the put that wrote it */
 	while (c != NULL && (position < chunk_start(c) || position > c->end))
 		c = c->next;
 	for (; c != NULL && result == 0; c = c->next) {
@@ -91,12 +109,14 @@ int member_each_chunk(const struct member *m,
 	return result;
 }
 
+/* Both are counted up by a reset, so their difference is the number of checkouts. */
 uint64_t member_checkouts(const struct member *m)
 {
 	return arena_epoch(&m->arena) -
 	       atomic_load_explicit(&m->arena.resets, memory_order_relaxed);
 }
 
+/* Memory of a member that is out, and was allocated since its checkout, is not found. */
 bool herd_owns(const herd_t *herd, const void *ptr)
 {
 	bool found = false;
