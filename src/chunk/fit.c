@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The lists of spare chunks: which one serves a request best. See spare.h.
+ * The lists of spare chunks: which one serves a request best. See spare.h. All functions are called
+ * with the lock held.
  *
- * A chunk comes back by splicing whole lists, so that a reset costs nothing for each of them, and
- * is sorted into its size class when someone looks for one. Getting one is best fit: a member
- * that doubles finds again the sizes that the last phase grew, and a small one leaves the large
- * ones alone while a smaller fits. How many chunks are looked at for one request is bounded.
+ * Chunks come back as whole lists that are spliced in, so that a reset costs nothing per chunk.
+ * They are sorted into size classes when a request searches for one. The search is best fit: a
+ * member that doubles finds again the sizes that the last phase grew, and a small request leaves
+ * large chunks alone while a smaller one fits.
+ *
+ * It is not exact: the number of chunks that one request looks at is bounded, because the other
+ * members wait for the lock meanwhile. A chunk that would fit better may lie behind the bound.
+ *
+ * Headers are verified where the herd is hardened, each directly before its members are used. The
+ * first broken one sets `broken`, and from then on nothing is taken from any list.
  */
 
 #include "chunk/spare.h"
@@ -13,11 +20,12 @@
 #include "base/check.h"
 
 enum {
-	SORT_AT_ONCE = 32,  /* unsorted chunks looked at before a size_class is searched again */
-	LOOK_AT_MOST = 128, /* chunks of a size_class compared for one request */
-	MUCH_LARGER = 4, /* a spare chunk that many times too large is left for those who need it */
+	SORT_AT_ONCE = 32,  /* unsorted chunks that are sorted before the class is searched again */
+	LOOK_AT_MOST = 128, /* chunks of a class compared for one request */
+	MUCH_LARGER = 4,    /* a chunk so many times too large is left for those who need it */
 };
 
+/* See SPARE_CLASSES: the number of doublings above 4 KiB; one leading bit, no loop. */
 static unsigned class_of_size(size_t size)
 {
 	const unsigned long doublings = size >> 13;
@@ -28,7 +36,7 @@ static unsigned class_of_size(size_t size)
 	return size_class < SPARE_CLASSES ? size_class : SPARE_CLASSES - 1;
 }
 
-/* Whether a chunk's header may be trusted; if not, nobody looks at a list again. */
+/* Whether a chunk's header may be relied on; if not, no list is followed again. */
 static bool chunk_is_valid(struct spare *s, const struct chunk *c)
 {
 	if (s->checksums && !checksum_is_valid(c))
@@ -43,7 +51,7 @@ bool fit_is_valid(struct spare *s)
 	return !s->broken;
 }
 
-/* Sort up to n chunks into their classes. Whether one of them went into `size_class`. */
+/* Sort up to n chunks into their classes. @return whether one of them went into `size_class`. */
 static bool sort_some(struct spare *s, size_t n, unsigned size_class)
 {
 	bool found = false;
@@ -63,8 +71,8 @@ static bool sort_some(struct spare *s, size_t n, unsigned size_class)
 }
 
 /*
- * Whether size a serves a request for `want` better than b: at or above it the smaller one, else
- * the larger.
+ * Whether size a serves a request for `want` better than b. One that is large enough is better than
+ * one that is not; of two that are, the smaller is better, and of two that are not, the larger.
  */
 static bool better(size_t a, size_t b, size_t want)
 {
@@ -74,8 +82,8 @@ static bool better(size_t a, size_t b, size_t want)
 }
 
 /*
- * Unlink the best chunk of one class, of the first few that are looked at; NULL where none
- * serves.
+ * Unlink the best chunk of one class, among the first LOOK_AT_MOST. NULL: none of them serves, or a
+ * header is broken.
  */
 static struct chunk *take_from_class(struct spare *s, unsigned size_class,
 				     const struct chunk_request *request)
@@ -93,7 +101,7 @@ static struct chunk *take_from_class(struct spare *s, unsigned size_class,
 		}
 		if (best != NULL && best->size == request->want)
 			break;
-		before = c;
+		before = c; /* verified: its `next` may be changed */
 	}
 	if (best == NULL)
 		return NULL;
@@ -106,8 +114,9 @@ static struct chunk *take_from_class(struct spare *s, unsigned size_class,
 }
 
 /*
- * Take the first chunk of a class, if it is just as large as wanted: as a member finds it that
- * grows again through the sizes of its last phase. It is what take_from_class() would take.
+ * Take the first chunk of a class, if it is exactly as large as wanted. That is what a member finds
+ * which grows again through the sizes of its last phase. take_from_class() would take the same one,
+ * with more work.
  */
 static struct chunk *take_exact(struct spare *s, unsigned size_class,
 				const struct chunk_request *request)
@@ -132,6 +141,10 @@ struct chunk *fit_take(struct spare *s, const struct chunk_request *request)
 	if (HERD_LIKELY(exact != NULL))
 		return exact;
 
+	/*
+	 * Up to CHUNK_MAX a chunk serves any smaller request. Above it, a small request that took a
+	 * much larger chunk would make the next large one ask the source.
+	 */
 	const size_t largest = num_max(num_mul(request->want, MUCH_LARGER), CHUNK_MAX);
 	const struct chunk_request bounded = {request->need, request->want,
 					      num_min(request->most, largest)};
@@ -140,6 +153,9 @@ struct chunk *fit_take(struct spare *s, const struct chunk_request *request)
 	const unsigned last = class_of_size(bounded.most);
 	struct chunk *c = take_from_class(s, ideal, &bounded);
 
+	/*
+	 * The ideal class first, after each portion sorted; then smaller classes, then larger ones.
+	 */
 	while (c == NULL && s->lists[SPARE_UNSORTED] != NULL && !s->broken) {
 		if (sort_some(s, SORT_AT_ONCE, ideal))
 			c = take_from_class(s, ideal, &bounded);
@@ -157,6 +173,7 @@ struct chunk *fit_take_above(struct spare *s, size_t keep, size_t *bytes)
 	struct chunk *list = NULL;
 
 	*bytes = 0;
+	/* All of them, before the first is unlinked: half a list given back can't be undone. */
 	if (!fit_is_valid(s))
 		return NULL;
 	if (s->bytes > keep)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Spare chunks, what is held from the source, and what goes back to it; see spare.h. How one is got
- * is in obtain.c, and which one serves best in fit.c.
+ * Spare chunks, what is held from the source, and what goes back to it; see spare.h. Getting a
+ * chunk is in get.c, and which one serves best in fit.c.
  */
 
 #include "chunk/spare.h"
@@ -23,10 +23,13 @@ void spare_unlock(struct spare *s)
 		pthread_mutex_unlock(&s->lock);
 }
 
+/* --- making and ending --- */
+
 void spare_init(struct spare *s, const bump_config_t *config, size_t limit, bool shared)
 {
 	const herd_source_t *source = config->source != NULL ? config->source : &herd_source_os;
 
+	/* harden_is_ok() allowed guard pages with the operating system's own source only. */
 	s->source = (config->harden & BUMP_HARDEN_GUARD) != 0 ? source_guarded : *source;
 	s->checksums = (config->harden & BUMP_HARDEN_CHECK) != 0;
 	atomic_init(&s->limit, limit != 0 ? limit : SIZE_MAX);
@@ -41,7 +44,7 @@ void spare_unshare(struct spare *s)
 	pthread_mutex_destroy(&s->lock);
 }
 
-/* The bytes that a list has. */
+/* The bytes of a list. */
 static size_t spare_list_bytes(const struct chunk *list)
 {
 	size_t bytes = 0;
@@ -51,6 +54,7 @@ static size_t spare_list_bytes(const struct chunk *list)
 	return bytes;
 }
 
+/* What `bytes` has to be: INV-SPARE. */
 static size_t sum_of_lists(const struct spare *s)
 {
 	size_t bytes = 0;
@@ -69,10 +73,11 @@ size_t spare_release(struct spare *s, struct chunk *list)
 		struct chunk *c = list;
 		const size_t size = c->size;
 
-		list = c->next;
+		list = c->next; /* before the header is gone with its chunk */
 		bytes += size;
 		char *const memory = chunk_memory(c);
 
+		/* The source may write to the memory, and may reuse it for others at once. */
 		san_unroot(memory, size);
 		san_raw(memory, size);
 		PROBE2(chunk_release, memory, size);
@@ -88,6 +93,7 @@ void spare_done(struct spare *s)
 
 	for (unsigned i = 0; i < SPARE_LISTS; i++)
 		bytes += spare_release(s, s->lists[i]);
+	/* Else memory was lost, or is still in use by an arena that nobody will end. */
 	CHECK(s->reserved == bytes && s->bytes == bytes && s->pending == 0 && s->leaving == 0 &&
 	      !s->shared);
 }
@@ -118,7 +124,7 @@ size_t spare_trim(struct spare *s, size_t keep)
 	spare_lock(s);
 	struct chunk *list = fit_take_above(s, keep, &bytes);
 
-	s->leaving += bytes;
+	s->leaving += bytes; /* still held while the source is at work: INV-BUDGET */
 	spare_unlock(s);
 	(void)spare_release(s, list);
 	spare_lock(s);
@@ -132,12 +138,15 @@ void spare_return(struct spare *s, struct chunk *head, struct chunk *tail, size_
 	if (head == NULL)
 		return;
 	spare_lock(s);
+	/*
+	 * Unsorted: sorting them here would cost a step per chunk, and most are wanted again soon.
+	 */
 	chunk_set_next(tail, s->lists[SPARE_UNSORTED]);
 	s->lists[SPARE_UNSORTED] = head;
 	s->bytes += bytes;
 	CHECK(s->bytes <= s->reserved);
 	spare_unlock(s);
-	if (HERD_DEEP_CHECKS)
+	if (HERD_DEEP_CHECKS) /* takes the lock itself */
 		spare_check(s);
 }
 
@@ -154,7 +163,8 @@ bool spare_admit(struct spare *s, size_t bytes)
 		(void)spare_trim(s, spare - over);
 
 	spare_lock(s);
-	const bool fits = spare_excess(s, bytes) == 0; /* others may have been faster */
+	/* Asked again: the lock was free meanwhile, and other threads may have taken the room. */
+	const bool fits = spare_excess(s, bytes) == 0;
 
 	if (fits) {
 		s->reserved += bytes;
@@ -171,6 +181,7 @@ void spare_dismiss(struct spare *s, size_t bytes)
 	spare_unlock(s);
 }
 
+/* Nobody else uses `from`; `to` may be busy, and is locked for one list at a time. */
 void spare_move(struct spare *to, struct spare *from)
 {
 	for (unsigned i = 0; i < SPARE_LISTS; i++) {
@@ -181,7 +192,7 @@ void spare_move(struct spare *to, struct spare *from)
 		from->lists[i] = NULL;
 		spare_return(to, list, tail, spare_list_bytes(list));
 	}
-	from->bytes = 0;
+	from->bytes = 0; /* `reserved` falls with spare_dismiss() */
 }
 
 struct spare_stats spare_stats(struct spare *s)
@@ -208,7 +219,10 @@ void spare_after_fork_child(struct spare *s, size_t held)
 {
 	s->pending = 0;
 	s->leaving = 0;
-	/* Where a header is broken nobody gets a spare chunk any more. */
+	/*
+	 * Where a header is broken the lists can't be summed, and nobody gets a spare chunk any
+	 * more.
+	 */
 	s->bytes = fit_is_valid(s) ? sum_of_lists(s) : 0;
 	s->reserved = held + s->bytes;
 }

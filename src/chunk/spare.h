@@ -3,17 +3,29 @@
 #define HERD_CHUNK_SPARE_H
 
 /*
- * Where an arena's chunks come from and go to: spare ones first, the source else, within an exact
- * budget.
+ * Where an arena's chunks come from and go to: spare ones first, otherwise the source, within an
+ * exact budget.
  *
- * A standalone arena has one of its own; all members of a herd share the herd's. So what a phase
- * needed serves the next one whichever thread does the heavy work then: the footprint is that of
- * the largest phase, not members times that.
+ * A standalone arena has spare lists of its own. All members of a herd share the herd's, so the
+ * chunks that one phase needed serve the next phase, whichever thread does the heavy work then. The
+ * footprint is that of the largest phase, and not that times the number of members.
+ *
+ * It does not give memory back by itself, because nobody can know here whether a phase will repeat:
+ * that happens where a limit needs the room, and in spare_trim().
  *
  * INV-BUDGET: `reserved` is what is held from the source, `pending` what it is being asked for.
  *   Where there is a limit, no request raises their sum above it: memory is charged before the
- *   source is asked, and no longer held only when the source has it back.
+ *   source is asked, and counts as held until the source has it back.
  * INV-SPARE:  `bytes` is the sum of the sizes in all lists; nothing in them holds an allocation.
+ *
+ * Locking: where the lists are shared, `lock` guards everything but the source, which never
+ * changes. It is a leaf: its holder takes no other lock and calls nobody, least of all the source,
+ * which may be slow, may wait, and may be the caller's function. A chunk that was unlinked belongs
+ * to whoever unlinked it, so it needs no lock. While the source is at work the books are kept by
+ * `pending` and `leaving`.
+ *
+ * fork(2): the handlers hold the lock, so the child finds the lists whole. Chunks on their way
+ * between a list and an arena, or the source, are lost to the child: spare_after_fork_child().
  */
 
 #include <pthread.h>
@@ -26,10 +38,13 @@
 #include "chunk/checksum.h"
 #include "base/thread.h"
 
-/* The lists: a class of sizes each, from 4 KiB on, doubling, the last without an upper end; and one more. */
+/*
+ * The lists. Each is a class of sizes: the first holds chunks below 8 KiB, each further one those
+ * up to twice the size, and the last all others. One more holds what was not sorted yet.
+ */
 enum {
 	SPARE_CLASSES = 13,
-	SPARE_UNSORTED = SPARE_CLASSES, /* returned by splicing, not looked at yet */
+	SPARE_UNSORTED = SPARE_CLASSES, /* lists that arenas returned, spliced in as they were */
 	SPARE_LISTS,
 };
 
@@ -37,131 +52,159 @@ struct spare {
 	herd_source_t source;
 	_Atomic size_t limit; /* SIZE_MAX: none */
 	size_t reserved;      /* INV-BUDGET */
-	size_t pending;
-	size_t leaving; /* of `reserved`, what the source is being given */
-	size_t peak;	/* highest `reserved` so far */
-	size_t bytes;	/* INV-SPARE */
+	size_t pending;	      /* INV-BUDGET */
+	size_t leaving;	      /* the part of `reserved` that is on its way back to the source */
+	size_t peak;	      /* highest `reserved` so far */
+	size_t bytes;	      /* INV-SPARE */
 	struct chunk *lists[SPARE_LISTS];
-	pthread_mutex_t lock; /* of all above but source; only where shared */
-	bool shared;
-	bool builtin;	/* the source is the library's own, and calls nothing that is cancelled */
+	pthread_mutex_t lock; /* of all above except source; used only where shared */
+	bool shared;	/* by the members of a herd; a standalone arena has one thread at a time */
+	bool builtin;	/* the source is the library's own, and contains no cancellation point */
 	bool checksums; /* headers have checksums */
-	bool broken;	/* one does not match its checksum: no list is looked at any more */
+	bool broken;	/* a header does not match its checksum: no list is followed any more */
 };
 
-/* What a chunk has to be; sizes with header. */
+/* The sizes that a chunk may have, its header included. need <= want. */
 struct chunk_request {
 	size_t need; /* the least that serves */
 	size_t want; /* the best */
-	size_t most; /* not more than this */
+	size_t most; /* what the arena's own limit still allows */
 };
 
 /*
- * Why a function that gets memory failed, and whether that is the caller's bug: then it is a
- * sentence for misuse(), HEADER_BROKEN say.
+ * Functions that get memory return why they failed, as a string. This one, compared by its address,
+ * is an ordinary lack of memory: ENOMEM. Any other is a bug of the program, or of its source, and
+ * is the sentence for misuse(); for example HEADER_BROKEN. It is reported by the public function,
+ * which holds no lock.
  */
 extern const char NO_MEMORY[];
 
-/* In memory that is zero. */
+/* Set up spare lists in memory that is zero. It can't fail. The source is copied. */
 void spare_init(struct spare *s, const bump_config_t *config, size_t limit, bool shared);
 
-/* Relaxed: a number by itself. Who charges the budget holds the lock, as who changes it does. */
+/*
+ * Relaxed: a number by itself. Everybody who charges the budget holds the lock, and so does
+ * everybody who changes the limit; only an arena that decides whether to keep a chunk reads it
+ * without.
+ */
 static inline size_t spare_limit(const struct spare *s)
 {
 	return atomic_load_explicit(&s->limit, memory_order_relaxed);
 }
 
-/* From now on only one thread knows of it. */
+/* From now on only one thread uses it: its herd is being destroyed. The lock is gone. */
 void spare_unshare(struct spare *s);
 
-/* Release all spare chunks; all others were given back before. Only one thread knows of it. */
+/*
+ * Release all spare chunks. All others were returned before, and the headers were verified. Only
+ * one thread uses it.
+ */
 void spare_done(struct spare *s);
 
 /*
- * Get a chunk: a spare one, or a new one (obtain.c). @return NULL and *chunk; or NO_MEMORY; or what
- * the source, or who wrote to a header, did wrong. Takes and leaves the lock; calls the source
- * without it.
+ * Get a chunk: a spare one, or a new one (get.c). It is in no list then, and its checksum is not up
+ * to date: whoever puts it in a list calls checksum_set(). @return NULL and *chunk; or NO_MEMORY;
+ * or a sentence for misuse(). The caller does not hold the lock.
  */
 const char *spare_get(struct spare *s, const struct chunk_request *request, struct chunk **chunk);
 
 /*
- * Take the list from `head` to `tail` back, `bytes` in all. Cost: constant (INV-SPARE is kept by
- * splicing).
+ * Take the list from `head` to `tail` back, `bytes` in all, whatever follows `tail`. The caller has
+ * verified the headers, and nothing in them is allocated or may be read any more. Cost: constant,
+ * for the list is spliced in and not walked, except with deep checks.
  */
 void spare_return(struct spare *s, struct chunk *head, struct chunk *tail, size_t bytes);
 
-/* Whether the headers of all spare chunks match their seals. Cost: one step a chunk, if they have. */
+/*
+ * Whether the headers of all spare chunks match their checksums. Cost: one step per chunk, if
+ * they have any.
+ */
 bool spare_is_valid(struct spare *s);
 
-/* Give spare chunks to the source until at most `keep` bytes are left. @return the bytes given. */
+/*
+ * Give spare chunks to the source until at most `keep` bytes are left. @return the bytes given; 0
+ * where a header is broken, for a list with such a header is not followed.
+ */
 size_t spare_trim(struct spare *s, size_t keep);
 
 /*
- * Memory that is held changes hands. Admit: count `bytes` more as held; false where the limit
- * forbids it, even with what is spare given back, and then nothing was changed. Dismiss: count
- * them no more. Move: all that is spare, which was admitted before. Cost of the last: one step a
- * chunk.
+ * Memory that is held changes hands, when lifetimes are joined:
+ * - spare_admit() counts `bytes` more as held. It returns false where the limit forbids that, even
+ *   after spare memory went back.
+ * - spare_dismiss() counts them no more, on the other side. Between the two they count twice, so
+ *   that neither limit is ever exceeded.
+ * - spare_move() moves all spare chunks, which were admitted before. Cost: one step per chunk.
  */
 bool spare_admit(struct spare *s, size_t bytes);
 void spare_dismiss(struct spare *s, size_t bytes);
 void spare_move(struct spare *to, struct spare *from);
 
-/* fit.c, with the lock held */
+/* --- fit.c; all with the lock held --- */
+
 /*
- * Unlink the spare chunk that serves best: of about the size that is wanted; else the largest
- * smaller one; else the smallest larger one, unless that is much larger: a huge chunk must not be
- * swallowed by a small request. NULL: none serves, or s->broken: a header is.
+ * Unlink the spare chunk that serves best: one of about the size that is wanted; otherwise the
+ * largest smaller one; otherwise the smallest larger one, unless that is much larger, because a
+ * huge chunk must not be used up by a small request. NULL: none serves; or a header is broken, and
+ * then s->broken is set.
  */
 struct chunk *fit_take(struct spare *s, const struct chunk_request *request);
 /*
- * Unlink spare chunks, the large ones first, until at most `keep` bytes are left. None where a header
- * is broken.
+ * Unlink spare chunks, the large ones first, until at most `keep` bytes are left: so the fewest
+ * calls of the source give the most memory back. *bytes is their sum. NULL where a header is
+ * broken, and where nothing has to go.
  */
 struct chunk *fit_take_above(struct spare *s, size_t keep, size_t *bytes);
 
-/* Whether all headers match their seals; else s->broken is set. */
+/* Whether all headers match their checksums; if not, s->broken is set. */
 bool fit_is_valid(struct spare *s);
 
-/* The figures, at one moment. */
+/* --- figures, limit, fork --- */
+
+/* The figures of one moment: they fit each other. A limit of 0 is none. */
 struct spare_stats {
 	size_t limit, reserved, peak, bytes;
 };
 struct spare_stats spare_stats(struct spare *s);
+
+/* 0 is none. A limit below what is held takes nothing away; it refuses further requests. */
 void spare_set_limit(struct spare *s, size_t limit);
 
-/* Around fork(2), so that the child inherits the lock free. */
+/* Each does nothing where the lists are not shared. */
 void spare_lock(struct spare *s);
 void spare_unlock(struct spare *s);
 
 /*
- * In the child of a fork(2), with the lock held: `held` is what all arenas hold. What other
- * threads were asking the source for, or giving back, is nobody's any more.
+ * In the child of a fork(2), with the lock held: count the budget anew. `held` is what all arenas
+ * hold. Memory that other threads were asking the source for, or giving back, belongs to nobody in
+ * the child. Such a thread does not exist there, so nobody would ever settle it.
  */
 void spare_after_fork_child(struct spare *s, size_t held);
 
 /* With the lock held: how many spare chunks there are. */
 size_t spare_count(const struct spare *s);
 
-/* Verify INV-SPARE by walking all lists. For tests. */
+/* Verify INV-SPARE by walking all lists. It takes the lock. For tests and deep checks. */
 void spare_check(struct spare *s);
 
-/* --- what spare.c and obtain.c share; the budget with the lock held --- */
+/* --- what spare.c and get.c share --- */
 
-/* What the budget still allows to be asked for. */
+/* What the budget still allows to be asked for. With the lock held. */
 static inline size_t spare_room(const struct spare *s)
 {
 	return num_sub(num_sub(spare_limit(s), s->reserved), s->pending);
 }
 
-/* By how much `more` bytes would exceed the limit: so much has to go first. */
+/* By how much `more` bytes would exceed the limit: so much has to go first. With the lock held. */
 static inline size_t spare_excess(const struct spare *s, size_t more)
 {
 	return num_sub(num_add(num_add(s->reserved, s->pending), more), spare_limit(s));
 }
 
 /*
- * A caller's own source may be a cancellation point, but a thread that was cancelled there would
- * leave what it asked for, or gave back, unsettled for good. @return what the state was.
+ * Around each call of a source. A caller's own source may contain a cancellation point, but a
+ * thread that was cancelled there would leave what it asked for, or gave back, unsettled for good:
+ * `pending` and `leaving` would never fall again. The library's own sources need none of this, and
+ * it costs two calls. @return the former state, for spare_cancel_restore().
  */
 static inline int spare_cancel_disable(const struct spare *s)
 {
@@ -174,18 +217,22 @@ static inline void spare_cancel_restore(const struct spare *s, int state)
 		thread_cancel_restore(state);
 }
 
-/* What of a chunk is in front of its header: INV-ADDRESS. */
+/* The bytes of a chunk in front of its header: INV-ADDRESS. */
 static inline size_t spare_header_offset(const struct spare *s)
 {
 	return s->checksums ? CHECKSUM_SIZE : 0;
 }
 
-/* Give a list to the source, without the lock. @return the bytes that it had. */
+/*
+ * Give a list to the source, without the lock. The headers were verified, and the chunks are in no
+ * list of `s`. @return their bytes, which the caller settles.
+ */
 size_t spare_release(struct spare *s, struct chunk *list);
 
 /*
- * The source has the bytes, so they are not held any more: INV-BUDGET. A fork in the source may have
- * forgotten that they were leaving, and counted what is held without them.
+ * The source has the bytes, so they are not held any more: INV-BUDGET. With the lock held. If the
+ * source called fork(2), then in the child spare_after_fork_child() has forgotten that they were
+ * leaving, and counted what is held without them: no more than is `leaving` is subtracted.
  */
 void spare_settle_leaving(struct spare *s, size_t bytes);
 
