@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Allocation behind the fast path, and growth. The fast path is inlined from herd/bump.h; what
- * stands here is reached when a chunk is full, for unusual arguments, and while an arena is
- * closed.
+ * Allocation behind the fast path, and growth. The fast path is inlined from herd/bump.h. The code
+ * here is reached when a chunk is full, for unusual arguments, and while an arena is closed.
+ *
+ * It does not go back to the room that is left in an older chunk, because only the current chunk
+ * has a position that can move. What is left there is lost until a reset or a rewind.
  *
  * Growth: chunks double up to a maximum; for the system's memory see HUGE_AFTER. A request larger
- * than the next chunk gets a chunk of its own, beside the current one, so that one huge request
- * inflates nothing that follows. But a program that keeps asking for 5,000 or 100,000 bytes must
- * not call the system for each of them: such requests do double the chunks, once the arena holds as
- * much as they ask for, or four times that above LARGE_ABOVE.
+ * than the next chunk gets a large chunk, one of its own beside the current one, so that one huge
+ * request inflates nothing that follows. But a program that keeps asking for 5,000 or 100,000 bytes
+ * must not call the system for each of them. Such requests do double the chunks, once the arena
+ * holds as much as they ask for, or four times that above LARGE_ABOVE.
+ *
+ * A failure changes nothing that a caller sees: a chunk is got first, and only then linked.
  */
 
 #include "arena/arena.h"
@@ -20,12 +24,16 @@
 #include "base/san.h"
 #include "source/source.h"
 
+/*
+ * Above this size a request doubles the chunks later, because a chunk that is half empty costs
+ * more.
+ */
 #define LARGE_ABOVE ((size_t)64 << 10)
 
 /*
- * Where the system's memory comes in huge pages, the chunk after one of this size is such a page:
- * an arena that has filled half a MiB would meet a page fault for each 4 KiB of the next two
- * chunks, and one for all of this.
+ * Where the system's memory comes in huge pages, the chunk after one of this size is such a page.
+ * An arena that has filled half a MiB would meet a page fault for each 4 KiB of the next two
+ * chunks; it meets a single one for all of a huge page.
  */
 #define HUGE_AFTER ((size_t)256 << 10)
 
@@ -43,7 +51,11 @@ _Static_assert(SAN_RED_ZONE % 8 == 0, "INV-UNIT");
 
 /* --- chunks --- */
 
-/* Put a new chunk in front of a list. */
+/*
+ * Put a new chunk in front of a list. INV-SERIAL. The chunk is whole before the list shows it, for
+ * the sake of a child of fork(2), which sees the list as it is at some moment. Its checksum is the
+ * caller's affair, once the last member is written.
+ */
 static void push(struct arena *a, struct chunk **list, struct chunk **oldest, struct chunk *c)
 {
 	c->serial = ++a->seq;
@@ -55,11 +67,12 @@ static void push(struct arena *a, struct chunk **list, struct chunk **oldest, st
 	a->peak = num_max(a->peak, a->held);
 }
 
+/* The list is shown by arena_resume() alone, and with it a chunk whose checksum is right. */
 void arena_push(struct arena *a, struct chunk *c)
 {
 	struct chunk *list = a->chunk;
 
-	arena_end_reservation(a, arena_ptr(a));
+	arena_end_reservation(a, arena_ptr(a)); /* it lies in the chunk that is current now */
 	arena_save(a);
 	if (list != NULL)
 		totals_add(&a->older, list);
@@ -68,14 +81,15 @@ void arena_push(struct arena *a, struct chunk *c)
 	arena_resume(a, c);
 }
 
+/* What the member's own limit still allows; the herd's is the spare lists' affair. */
 static size_t room_under_limit(const struct arena *a)
 {
 	return num_sub(a->limit, a->held);
 }
 
 /*
- * The size that the next chunk should have to serve a request that needs `need`; 0: it gets a
- * chunk of its own.
+ * The size that the next chunk should have to serve a request that needs `need`; 0: the request
+ * gets a large chunk. See the head of this file.
  */
 static size_t grown_for(const struct arena *a, size_t need)
 {
@@ -88,6 +102,7 @@ static size_t grown_for(const struct arena *a, size_t need)
 
 size_t arena_next_size(const struct arena *a, size_t size)
 {
+	/* Not a size between: the system gives huge pages for whole ones only. */
 	if (size >= HUGE_AFTER && size < OS_HUGE && a->max_size >= OS_HUGE &&
 	    source_has_huge_pages(&a->spare->source))
 		return OS_HUGE;
@@ -95,8 +110,8 @@ size_t arena_next_size(const struct arena *a, size_t size)
 }
 
 /*
- * Get a new current chunk for a request that needs `need`; one of the size `grown` if that can
- * be had.
+ * Get a new current chunk for a request that needs `need`; one of the size `grown` if there is one.
+ * It may be smaller: under a limit, or where a spare one serves.
  */
 static const char *grow(struct arena *a, size_t need, size_t grown)
 {
@@ -111,11 +126,12 @@ static const char *grow(struct arena *a, size_t need, size_t grown)
 		return problem;
 	}
 	arena_push(a, c);
-	if (c->size >= grown)
+	if (c->size >= grown) /* a smaller one does not stand for the doubling */
 		a->next_size = arena_next_size(a, grown);
 	return NULL;
 }
 
+/* Never a large chunk: what is reserved or warmed must lie at the position. */
 const char *arena_make_room(struct arena *a, size_t size, size_t align)
 {
 	const size_t need = chunk_size_for(arena_footprint(a, size), num_max(align, a->min_align));
@@ -124,8 +140,9 @@ const char *arena_make_room(struct arena *a, size_t size, size_t align)
 }
 
 /*
- * A chunk of its own for one large request, which is the newest allocation until the position
- * moves.
+ * A large chunk for one request, which is the newest allocation until the position moves:
+ * `made_at`. It stands beside the current chunk, in a list of its own, and goes into `older` at
+ * once.
  */
 static const char *alloc_large(struct arena *a, size_t size, size_t align, void **result)
 {
@@ -140,18 +157,22 @@ static const char *alloc_large(struct arena *a, size_t size, size_t align, void 
 	char *start = chunk_start(c);
 
 	arena_end_reservation(a, arena_ptr(a));
-	start += num_pad(start, align);
+	start += num_pad(start, align); /* chunk_size_for() has counted the most that this can be */
 	c->ptr = start + arena_footprint(a, size);
 	push(a, &a->large, &a->large_oldest, c);
 	totals_add(&a->older, c);
 	c->made_at = arena_ptr(a);
-	checksum_set(c);
+	checksum_set(c); /* last: now no member changes without it */
 	if (arena_is_instrumented(a))
 		san_fresh(start, num_max(size, 1));
 	*result = start;
 	return NULL;
 }
 
+/*
+ * The same for open and closed arenas: it uses the true end, and leaves head.end as INV-HEAD wants
+ * it.
+ */
 void *arena_alloc_here(struct arena *a, size_t size, size_t align)
 {
 	char *const position = arena_ptr(a);
@@ -159,9 +180,9 @@ void *arena_alloc_here(struct arena *a, size_t size, size_t align)
 	const size_t room = (size_t)(a->end - position);
 	const size_t footprint = arena_footprint(a, size);
 
-	if (num_add(pad, footprint) > room)
+	if (num_add(pad, footprint) > room) /* SIZE_MAX where anything overflowed */
 		return NULL;
-	arena_end_reservation(a, position);
+	arena_end_reservation(a, position); /* only now: a failure leaves it valid */
 	arena_set_ptr(a, position + pad + footprint);
 	if (arena_is_instrumented(a))
 		san_fresh(position + pad, num_max(size, 1));
@@ -172,7 +193,7 @@ const char *arena_try_alloc(struct arena *a, size_t size, size_t align, void **r
 {
 	const char *problem;
 
-	align = num_max(align, a->min_align);
+	align = num_max(align, a->min_align); /* CLOSED_ALIGN: the inlined path does not know it */
 	*result = arena_alloc_here(a, size, align);
 	if (*result != NULL)
 		return NULL;
@@ -187,12 +208,14 @@ const char *arena_try_alloc(struct arena *a, size_t size, size_t align, void **r
 		if (problem == NULL)
 			*result = arena_alloc_here(a, size, align);
 	}
+	/* A new chunk has room by its size, so the second try can't fail. */
 	CHECK(problem != NULL || (*result != NULL && num_pad(*result, align) == 0));
 	if (HERD_DEEP_CHECKS)
 		arena_check(a);
 	return problem;
 }
 
+/* What public functions call: it reports a failure on their behalf. */
 void *arena_alloc(struct arena *a, size_t size, size_t align, const char *function)
 {
 	void *result;
@@ -211,6 +234,10 @@ void *arena_alloc(struct arena *a, size_t size, size_t align, const char *functi
 	return result;
 }
 
+/*
+ * Where the inlined path ends up, for all reasons for which an arena is closed. A stale holder of
+ * an arena that was put back is caught here, at no cost to the inlined path.
+ */
 void *bump_alloc_slow(bump_t *bump, size_t size, size_t align)
 {
 	struct arena *a = arena_of(bump);
@@ -223,7 +250,7 @@ void *bump_alloc_slow(bump_t *bump, size_t size, size_t align)
 void *bump_calloc(bump_t *bump, size_t n, size_t size)
 {
 	struct arena *a = arena_of(bump);
-	const size_t bytes = num_mul(n, size);
+	const size_t bytes = num_mul(n, size); /* SIZE_MAX on overflow, which no arena has */
 
 	if (!arena_usable(a, "bump_calloc"))
 		return NULL;

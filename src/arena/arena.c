@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What all files of an arena stand on: how it is set up, who may use it, how a failure is
- * reported, which chunk is current, and the check of its invariants.
+ * What all files of an arena stand on: how it is set up, who may use it, how a failure is reported,
+ * how memory becomes free, how an arena is made whole after fork(2), and the check of its
+ * invariants.
  */
 
 #include "arena/arena.h"
@@ -15,9 +16,11 @@
 
 _Static_assert(offsetof(struct arena, head) == 0, "a bump_t * is an arena's address");
 
+/* --- setting up --- */
+
 bool arena_config_ok(const bump_config_t *config)
 {
-	size_t reserved = 0;
+	size_t reserved = 0; /* not zero: a program that was compiled for a later version */
 
 	for (size_t i = 0; i < sizeof config->reserved_ / sizeof config->reserved_[0]; i++)
 		reserved |= config->reserved_[i];
@@ -36,7 +39,11 @@ void arena_init(struct arena *a, const bump_config_t *config, struct spare *spar
 	a->spare = spare;
 	a->flags = (unsigned)config->harden << HARDEN_SHIFT;
 	if (arena_has_checksums(a))
-		checksum_prepare();
+		checksum_prepare(); /* before the first header */
+	/*
+	 * A standalone arena's limit is that of its spare lists, which count the spare chunks as
+	 * well.
+	 */
 	a->limit = herd != NULL && config->limit != 0 ? config->limit : SIZE_MAX;
 	a->max_size = num_max(config->max_chunk != 0 ? config->max_chunk : CHUNK_MAX, CHUNK_ALIGN);
 	a->min_align = num_max(config->min_align, 1);
@@ -49,15 +56,17 @@ void arena_init(struct arena *a, const bump_config_t *config, struct spare *spar
 		a->first_size =
 			num_max(a->first_size, chunk_size_for(config->first_chunk, CHUNK_UNIT));
 	a->next_size = a->first_size;
-	a->head.ptr = a->head.end = a->end = arena_nowhere(a);
+	a->head.ptr = a->head.end = a->end = arena_nowhere(a); /* open, but without room */
 	if (a->min_align > 8)
 		arena_close(a, CLOSED_ALIGN);
 	if (san_checks_memory()) {
 		a->red_zone = SAN_RED_ZONE;
 		arena_close(a, CLOSED_INSTRUMENTED);
 	}
-	san_defined(a, sizeof *a); /* the inlined path reads the head */
+	san_defined(a, sizeof *a); /* the program's inlined path reads the head */
 }
+
+/* --- who may use it, and failures --- */
 
 void arena_misused(const struct arena *a, const char *function)
 {
@@ -82,12 +91,14 @@ void arena_failed(const struct arena *a, const char *why, size_t size, const cha
 	errno = ENOMEM;
 }
 
+/* --- free memory, and headers --- */
+
 void arena_retire(const struct arena *a, char *from, const char *to)
 {
 	const size_t n = (size_t)(to - from);
 
 	if (arena_zeroes(a))
-		harden_zero(from, n); /* and hide them */
+		harden_zero(from, n); /* which hides them as well */
 	else if (arena_is_instrumented(a))
 		san_no_access(from, n);
 }
@@ -106,13 +117,23 @@ bool arena_expect_valid(const struct arena *a, uint64_t chunk, uint64_t seq, con
 	return false;
 }
 
-/* In the child of a fork(2): a header and its checksum may have been about to change. */
+/* --- fork --- */
+
+/*
+ * A header and its checksum are two stores, and the fork may have come between them. So the
+ * checksums are made anew. That is the exception from INV-CHECKSUM: a header that was broken before
+ * the fork is taken for valid in the child.
+ */
 static void checksum_list(struct chunk *list)
 {
 	for (struct chunk *c = list; c != NULL; c = c->next)
 		checksum_set(c);
 }
 
+/*
+ * Count a list anew, as the parent's thread may have been about to. Returns the last chunk that
+ * came from the source; the initial block, which comes behind it, did not.
+ */
 static struct chunk *sum_list(struct arena *a, struct chunk *list)
 {
 	struct chunk *oldest = NULL;
@@ -123,7 +144,7 @@ static struct chunk *sum_list(struct arena *a, struct chunk *list)
 			oldest = c;
 		}
 		if (c == a->chunk)
-			continue;
+			continue; /* INV-OLDER */
 		totals_add(&a->older, c);
 	}
 	return oldest;
@@ -139,18 +160,27 @@ void arena_after_fork_child(struct arena *a)
 	a->oldest = sum_list(a, a->chunk);
 	a->large_oldest = sum_list(a, a->large);
 	a->peak = num_max(a->peak, a->held);
-	/* Else the chunk is about to be the current one, and what it says is right already. */
+	/*
+	 * Else the list has a new first chunk, whose turn to be the current one had not come: then
+	 * its header says where the position is, and head.ptr is still that of the chunk before.
+	 */
 	if (c != NULL && position >= chunk_start(c) && position <= c->end)
 		c->ptr = position;
 	checksum_list(a->chunk);
 	checksum_list(a->large);
 	arena_resume(a, c);
+	/*
+	 * So that the next put shows all lists anew; a reservation of the forking thread stays
+	 * valid.
+	 */
 	if (a->reservation.seq == a->seq)
-		a->reservation.seq++; /* this thread's own arena may have one */
+		a->reservation.seq++;
 	a->seq++;
 }
 
-/* One list: its order, its bounds, its sums. */
+/* --- the invariants --- */
+
+/* One list: INV-SERIAL, INV-UNIT, its bounds, its checksums, and its share of the sums. */
 static void check_list(const struct arena *a, const struct chunk *list, const struct chunk *oldest,
 		       size_t *held, struct totals *totals)
 {
@@ -173,7 +203,7 @@ static void check_list(const struct arena *a, const struct chunk *list, const st
 		*held += c->size;
 		last = c;
 	}
-	CHECK(last == oldest);
+	CHECK(last == oldest); /* a reset splices from the first to this one */
 }
 
 void arena_check(const struct arena *a)
@@ -187,6 +217,7 @@ void arena_check(const struct arena *a)
 	CHECK(held == a->held && a->held <= a->peak);
 	CHECK(totals.used == known.used && totals.capacity == known.capacity &&
 	      totals.chunks == known.chunks);
+	/* INV-HEAD. */
 	CHECK(a->head.ptr <= a->end);
 	CHECK(a->head.end == ((a->flags & CLOSED_ANY) != 0 ? a->head.ptr : a->end));
 	for (const struct defer *d = a->defers; d != NULL && d->next != NULL; d = d->next)

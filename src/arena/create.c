@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An arena's life: how it is made, opened and closed, freed all at once, and destroyed. How it
- * grows is in grow.c.
+ * An arena's life: how a standalone one is made and destroyed, how all is freed at once, and how
+ * one arena takes what another holds. How it grows is in alloc.c; members of a herd are made by the
+ * pool.
  */
 
 #include "arena/arena.h"
@@ -17,7 +18,10 @@
 #include "base/probe.h"
 #include "base/san.h"
 
-/* Of the arena in the caller's memory, and of the header that follows it: INV-ADDRESS. */
+/*
+ * The alignment of the arena in the caller's memory, and of the initial block's header behind it:
+ * INV-ADDRESS. What a source gives is aligned to more.
+ */
 #define INITIAL_ALIGN (2 * CHUNK_UNIT)
 
 _Static_assert(
@@ -29,8 +33,9 @@ _Static_assert(
 
 /* --- life --- */
 
-static const bump_config_t defaults;
+static const bump_config_t defaults; /* all zero: every member means its default */
 
+/* In memory that is zero. The limit is kept by the spare lists: the arena is all that uses them. */
 static struct arena *standalone_init(struct standalone_arena *standalone,
 				     const bump_config_t *config)
 {
@@ -69,6 +74,10 @@ bump_t *bump_new(const bump_config_t *config)
 		problem = arena_make_room(a, config->first_chunk, 1);
 	if (problem == NULL)
 		return &a->head;
+	/*
+	 * From here on nothing may return without freeing the block; on_oom may longjmp, so it is
+	 * last.
+	 */
 	spare_done(&standalone->spare);
 	free(block);
 	arena_failed(&(struct arena){.on_oom = config->on_oom, .on_oom_ctx = config->on_oom_ctx},
@@ -76,6 +85,11 @@ bump_t *bump_new(const bump_config_t *config)
 	return NULL;
 }
 
+/*
+ * The caller's memory holds, in this order: the arena with its spare lists, perhaps a checksum, and
+ * the header of the initial block with its bytes. That block is the last in the list of chunks for
+ * ever. It is never spare and counts in no limit, since no source has it back.
+ */
 bump_t *bump_new_in(void *memory, size_t size, const bump_config_t *config)
 {
 	if (config == NULL)
@@ -95,7 +109,9 @@ bump_t *bump_new_in(void *memory, size_t size, const bump_config_t *config)
 	const size_t before =
 		pad + num_up(sizeof(struct standalone_arena), INITIAL_ALIGN) + checksum;
 
-	/* As arena_footprint() will count it, once there is an arena. */
+	/*
+	 * As arena_footprint() will count it, once there is an arena. Nothing was written so far.
+	 */
 	const size_t red_zone = san_checks_memory() ? SAN_RED_ZONE : 0;
 	const size_t first = num_up(num_add(num_max(config->first_chunk, 1), red_zone), 8);
 
@@ -114,7 +130,7 @@ bump_t *bump_new_in(void *memory, size_t size, const bump_config_t *config)
 	struct arena *a = standalone_init(standalone, config);
 
 	a->initial = chunk_at((char *)memory + before, size - before);
-	a->initial->serial = ++a->seq;
+	a->initial->serial = ++a->seq; /* never 0: that stands for no chunk */
 	checksum_set(a->initial);
 	arena_resume(a, a->initial);
 	if (arena_is_instrumented(a))
@@ -123,7 +139,11 @@ bump_t *bump_new_in(void *memory, size_t size, const bump_config_t *config)
 	return &a->head;
 }
 
-/* Forget all chunks but the caller's memory: they are someone else's now. */
+/*
+ * Forget all chunks except the initial block: they belong to somebody else now. The end of
+ * everything that was in the arena: marks are void by the new epoch, and readers see the new lists
+ * by `seq`.
+ */
 static void forget_chunks(struct arena *a)
 {
 	a->oldest = a->large = a->large_oldest = NULL;
@@ -143,6 +163,9 @@ static void forget_chunks(struct arena *a)
 		arena_check(a);
 }
 
+/*
+ * Of each chunk what was handed out. What is above was retired when it became free, or never used.
+ */
 static void retire_list(const struct arena *a, struct chunk *list)
 {
 	for (struct chunk *c = list; c != NULL; c = c->next)
@@ -154,6 +177,7 @@ void arena_clear(struct arena *a)
 	CHECK(a->defers == NULL);
 	arena_end_reservation(a, arena_ptr(a));
 	arena_save(a);
+	/* The only step per chunk, and only where memory is cleared or hidden. */
 	if (arena_free_is_clean(a)) {
 		retire_list(a, a->chunk);
 		retire_list(a, a->large);
@@ -161,6 +185,7 @@ void arena_clear(struct arena *a)
 	if (a->large != NULL) /* one list out of two, so that it is returned at once */
 		chunk_set_next(a->large_oldest, a->oldest != NULL ? a->chunk : NULL);
 
+	/* The initial block, behind `oldest`, is cut off by splicing. */
 	struct chunk *head = a->large != NULL ? a->large : a->chunk;
 	struct chunk *tail = a->oldest != NULL ? a->oldest : a->large_oldest;
 
@@ -171,6 +196,7 @@ void arena_clear(struct arena *a)
 
 void arena_take(struct arena *a, struct arena *from)
 {
+	/* The caller's memory can't change hands, because it ends when its scope ends. */
 	CHECK(a->chunk == NULL && a->large == NULL && a->defers == NULL && from->initial == NULL);
 	arena_end_reservation(from, arena_ptr(from));
 	arena_save(from);
@@ -185,7 +211,7 @@ void arena_take(struct arena *a, struct arena *from)
 	/* INV-SERIAL; 64 bits wide on every machine, which num_max() is not. */
 	if (a->seq < from->seq)
 		a->seq = from->seq;
-	a->seq++;
+	a->seq++; /* so that the next put shows the lists */
 	arena_resume(a, from->chunk);
 	from->defers = NULL;
 	forget_chunks(from);
@@ -193,7 +219,9 @@ void arena_take(struct arena *a, struct arena *from)
 		arena_check(a);
 }
 
-/* Whether an arena is one that its caller may reset and destroy. */
+/*
+ * Whether an arena is one that its caller may reset and destroy; if not it was reported as misuse.
+ */
 static bool is_standalone(const struct arena *a, const char *function)
 {
 	if (a->herd == NULL)
@@ -203,6 +231,10 @@ static bool is_standalone(const struct arena *a, const char *function)
 	return false;
 }
 
+/*
+ * Verify everything, then run the deferred functions, then free. Where a header is broken nothing
+ * is freed: its chunk's size and place are not known. `spare_too`: the spare chunks go as well.
+ */
 static int reset(struct arena *a, const char *function, bool spare_too)
 {
 	if (!is_standalone(a, function) || !arena_expect_valid(a, 0, 0, function))
@@ -213,7 +245,7 @@ static int reset(struct arena *a, const char *function, bool spare_too)
 	}
 	if (a->defers != NULL) {
 		arena_run_defers(a, 0);
-		if (!arena_expect_valid(a, 0, 0, function)) /* they may have broken it */
+		if (!arena_expect_valid(a, 0, 0, function)) /* they may have broken one */
 			return EINVAL;
 	}
 	arena_clear(a);
@@ -236,7 +268,8 @@ void bump_destroy(bump_t *bump)
 	if (standalone == NULL || reset(&standalone->arena, "bump_destroy", true) != 0)
 		return;
 	spare_done(&standalone->spare);
+	/* The caller's memory is the caller's again, without red zones. */
 	if (standalone->arena.initial != NULL)
 		san_raw(standalone->arena.initial, standalone->arena.initial->size);
-	free(standalone->block);
+	free(standalone->block); /* NULL for the caller's memory */
 }

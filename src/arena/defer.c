@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Deferred functions: a list in the arena itself, newest first, which reset, rewind, discard and destroy
- * run before they free anything.
+ * Deferred functions: a list in the arena itself, newest first, which reset, rewind, discard and
+ * destroy run before they free anything.
+ *
+ * They can't allocate from the arena that is about to be freed, nor call functions of its herd,
+ * whose lock is held. Both are found: the arena is closed (CLOSED_DEFERS), and arena_callbacks
+ * names the herds that are under way in this thread.
  */
 
 #include "arena/arena.h"
@@ -10,6 +14,7 @@
 
 THREAD_LOCAL struct callback *arena_callbacks;
 
+/* An entry is an allocation like any other, so it is freed with what it belongs to. */
 int bump_defer(bump_t *bump, void (*fn)(void *), void *arg)
 {
 	struct arena *a = arena_of(bump);
@@ -26,6 +31,7 @@ int bump_defer(bump_t *bump, void (*fn)(void *), void *arg)
 	return 0;
 }
 
+/* Allowed in a deferred function: the run below takes its next entry from the list each time. */
 bool bump_undefer(bump_t *bump, void (*fn)(void *), void *arg)
 {
 	struct arena *a = arena_of(bump);
@@ -41,19 +47,27 @@ bool bump_undefer(bump_t *bump, void (*fn)(void *), void *arg)
 	return false;
 }
 
+/*
+ * Nothing is freed while they run, so all that was there when one was registered is still readable.
+ * A function that does not return leaves the arena closed; herd_recall() opens it again.
+ */
 void arena_run_defers(struct arena *a, uint64_t seq)
 {
 	struct callback here = {a->herd != NULL ? a->herd : a, arena_callbacks};
 
 	if (a->defers == NULL || a->defers->serial <= seq)
 		return;
-	/* A thread that is cancelled in here would leave the arena closed, and `here` in a dead frame. */
+	/*
+	 * A thread that is cancelled in here would leave the arena closed, and `here` in a dead
+	 * frame.
+	 */
 	const int state = thread_cancel_disable();
 
 	arena_close(a, CLOSED_DEFERS);
 	arena_callbacks = &here;
 	while (a->defers != NULL && a->defers->serial > seq) {
-		const struct defer d = *a->defers;
+		const struct defer d =
+			*a->defers; /* a copy, for the function may overwrite its arena */
 
 		a->defers = d.next; /* before it runs: exactly once */
 		d.fn(d.arg);

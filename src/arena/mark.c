@@ -2,10 +2,17 @@
 /*
  * Marks, and rewinding to them.
  *
- * A mark is checked before anything is freed. It has to be of this arena and of its present epoch (a
- * checkout, or the time since a reset), and no mark that was taken before it may have been rewound since:
- * INV-MARKS. Of marks that are too old for that list to know them, those are found whose chunk was
- * freed, for serials are never used twice.
+ * A mark is verified before anything is freed. It has to be of this arena and of its present epoch
+ * (a checkout, or the time since a reset), and no mark that was made before it may have been
+ * rewound since: INV-MARKS. Of marks that are too old for that list to know them, those are found
+ * whose chunk was freed, for serials are never used twice.
+ *
+ * Not found is a void mark that was followed by more than eight others since the rewind that made
+ * it void, if its chunk is still there. To know all marks, an arena would need memory for each,
+ * which nobody would ever give back; eight numbers are as many as fit into one cache line.
+ *
+ * Where the arena was is not enough to judge a mark. One above the position may be valid, because
+ * an older allocation shrank; one below it may be void, because the arena has grown past it since.
  */
 
 #include "arena/arena.h"
@@ -17,7 +24,10 @@
 #include "base/misuse.h"
 #include "base/san.h"
 
-/* A chunk that is kept from others by an arena that holds nothing: filling more takes longer than a lock. */
+/*
+ * The largest chunk that an arena keeps while it holds nothing. To fill a larger one takes so long
+ * that the lock which keeping it saves does not count.
+ */
 #define KEEP_AT_MOST ((size_t)64 << 10)
 
 enum { LIVE_MARKS = sizeof((struct live_marks *)0)->numbers / sizeof(uint64_t) };
@@ -28,6 +38,10 @@ extern inline bump_scope_t bump_scope_enter_(bump_t *bump);
 
 /* --- which marks are void --- */
 
+/*
+ * A mark was made. Where there is no room the oldest number goes: its mark is the least likely to
+ * be rewound next.
+ */
 static void marks_push(struct live_marks *marks, uint64_t number)
 {
 	if (marks->n == LIVE_MARKS) {
@@ -37,24 +51,34 @@ static void marks_push(struct live_marks *marks, uint64_t number)
 	marks->numbers[marks->n++] = number;
 }
 
-/* Whether it is known that a mark taken before this one was rewound since. */
+/*
+ * Whether it is known that a mark which was made before this one was rewound since. Marks that live
+ * are found from the newest on, so in the usual case the first comparison decides.
+ */
 static bool marks_is_void(const struct live_marks *marks, uint64_t number)
 {
 	for (size_t i = marks->n; i-- > 0;) {
 		if (marks->numbers[i] <= number)
 			return marks->numbers[i] != number;
 	}
+	/*
+	 * All that are known are newer. INV-MARKS: it is void, unless it may be one of the
+	 * forgotten.
+	 */
 	return number > marks->forgotten;
 }
 
-/* The mark was rewound: those after it are void, and it is the innermost one. */
+/* The mark was rewound: those after it are void, and it is the innermost one. It stays valid. */
 static void marks_rewound(struct live_marks *marks, uint64_t number)
 {
 	while (marks->n != 0 && marks->numbers[marks->n - 1] > number)
 		marks->n--;
 	if (marks->n != 0 && marks->numbers[marks->n - 1] == number)
 		return;
-	/* It was forgotten, and with it what lies between it and the last one that was. */
+	/*
+	 * It was forgotten. All marks that were forgotten after it are void now, so what is not
+	 * known ends before it.
+	 */
 	if (marks->forgotten >= number)
 		marks->forgotten = number - 1;
 	marks_push(marks, number);
@@ -62,6 +86,9 @@ static void marks_rewound(struct live_marks *marks, uint64_t number)
 
 /* --- marks --- */
 
+/*
+ * The arena is const to the caller: that its number was noted changes nothing that a caller sees.
+ */
 bump_mark_t bump_mark(const bump_t *bump)
 {
 	struct arena *a = arena_of(bump);
@@ -71,7 +98,7 @@ bump_mark_t bump_mark(const bump_t *bump)
 
 	const struct position position = arena_position(a);
 
-	marks_push(&a->live_marks, ++a->marks); /* nothing that a caller sees */
+	marks_push(&a->live_marks, ++a->marks);
 	return (bump_mark_t){.arena_ = a->id,
 			     .era_ = arena_epoch(a),
 			     .number_ = a->marks,
@@ -81,7 +108,10 @@ bump_mark_t bump_mark(const bump_t *bump)
 			     .own_ = a->large != NULL ? a->large->ptr : NULL};
 }
 
-/* Whether there is a chunk of that serial number. */
+/*
+ * Whether there is a chunk of that serial number. Cost: one step per newer chunk, which a rewind
+ * frees anyway. INV-SERIAL: the search ends where serials are lower.
+ */
 static bool has_chunk(const struct arena *a, uint64_t serial)
 {
 	const struct chunk *c = a->chunk;
@@ -91,6 +121,10 @@ static bool has_chunk(const struct arena *a, uint64_t serial)
 	return c != NULL && c->serial == serial;
 }
 
+/*
+ * Why the mark must not be rewound to: a sentence for misuse(); NULL: it may be. The arena and the
+ * epoch come first, because numbers and serials of other arenas say nothing here.
+ */
 static const char *mark_problem(const struct arena *a, const bump_mark_t *mark)
 {
 	if (mark->arena_ != a->id)
@@ -105,13 +139,20 @@ static const char *mark_problem(const struct arena *a, const bump_mark_t *mark)
 
 /* --- chunks that go --- */
 
-/* A list of chunks on its way to the spare ones. */
+/*
+ * A list of chunks on its way to the spare ones. It is in no list of the arena any more; a thread
+ * that forks now loses them in the child, where they are not counted as held.
+ */
 struct chain {
 	struct chunk *head, *tail;
 	size_t bytes;
 };
 
-/* Unlink the chunks of a list that came after `seq`. */
+/*
+ * Unlink the chunks of a list that came after `seq`. INV-SERIAL: they are the first ones. Their
+ * positions must be in their headers, and in `older`. The initial block is never among them, for it
+ * came before any mark.
+ */
 static struct chain unlink_newer(struct arena *a, struct chunk **list, struct chunk **oldest,
 				 uint64_t seq)
 {
@@ -126,13 +167,14 @@ static struct chain unlink_newer(struct arena *a, struct chunk **list, struct ch
 		totals_subtract(&a->older, c);
 		arena_retire(a, chunk_start(c), c->ptr);
 	}
-	if (*list == NULL || *list == a->initial)
+	if (*list == NULL || *list == a->initial) /* no chunk is left that came from the source */
 		*oldest = NULL;
 	a->seq++;
 	a->held -= chain.bytes;
 	return chain;
 }
 
+/* Make them spare. Takes the spare lock. */
 static void give(struct arena *a, const struct chain *chain)
 {
 	if (chain->tail != NULL)
@@ -140,10 +182,12 @@ static void give(struct arena *a, const struct chain *chain)
 }
 
 /*
- * The arena holds no chunk any more: have the newest small one of those that go as its current chunk, and
- * empty. A scope in an arena that holds nothing else would take it from the spare ones again, and give
- * it back, under their lock. Not where there is a limit, for another may need it. Chunks double from
- * its size on, for those that the arena grew to before went back.
+ * The arena holds no chunk any more: make the newest small one of those that go the current chunk,
+ * empty. Otherwise each scope in an arena that holds nothing else would take it from the spare ones
+ * and give it back, under their lock. Not where there is a limit, for another member may need it.
+ * Chunks double from its size on, since the larger ones that the arena had grown to went back.
+ *
+ * It gets a new serial, so marks into what it was before are not valid for it: has_chunk().
  */
 static void keep_newest_small(struct arena *a, struct chain *chain)
 {
@@ -164,6 +208,10 @@ static void keep_newest_small(struct arena *a, struct chain *chain)
 	if (chain->tail == c)
 		chain->tail = before;
 	chain->bytes -= c->size;
+	/*
+	 * Without chunk_set_...(): arena_push() makes the checksum anew, and the header was
+	 * verified.
+	 */
 	if (c->faulted < c->ptr)
 		c->faulted = c->ptr;
 	c->ptr = chunk_start(c);
@@ -174,8 +222,8 @@ static void keep_newest_small(struct arena *a, struct chain *chain)
 }
 
 /*
- * Free large chunks that came after `seq`, and others after `chunk`: the newest one left is the
- * current one. Where none is, one may be kept.
+ * Free large chunks that came after `seq`, and others after `chunk`: the newest one that is left
+ * becomes the current one. Where none is left and `keep` is set, a small one is kept.
  */
 static void cut(struct arena *a, uint64_t chunk, uint64_t seq, bool keep)
 {
@@ -186,7 +234,7 @@ static void cut(struct arena *a, uint64_t chunk, uint64_t seq, bool keep)
 	if (a->chunk != NULL && a->chunk->serial > chunk) {
 		struct chunk *list = a->chunk;
 
-		/* The current chunk is among the others while the list is cut. */
+		/* The current chunk counts among the others while the list is cut: INV-OLDER. */
 		arena_save(a);
 		totals_add(&a->older, list);
 		others = unlink_newer(a, &list, &a->oldest, chunk);
@@ -203,15 +251,20 @@ static void cut(struct arena *a, uint64_t chunk, uint64_t seq, bool keep)
 
 /* --- rewinding --- */
 
-/* What is from `from` to `to` is free, and so is the red zone before it, into which it grew. */
+/*
+ * Retire an allocation's growth, from `from` to `to`. The red zone that it had before it grew lies
+ * in front of `from`, is part of the allocation now, and becomes a red zone again. At the start of
+ * a chunk there is none.
+ */
 static void free_growth(const struct arena *a, const char *start, char *from, const char *to)
 {
 	arena_retire(a, from != start ? from - a->red_zone : from, to);
 }
 
 /*
- * What a large chunk's allocation gained in place since. It is the newest one that is left, if the
- * end that it had then lies in it; a chunk that came later was cut off already.
+ * Undo what a large allocation gained in place since the mark, where it ended at `end`. Large
+ * chunks that came later were cut off already. So it is the newest one that is left, if `end` lies
+ * in it; if not, that allocation was taken back since, and there is nothing to undo.
  */
 static void cut_growth(struct arena *a, char *end)
 {
@@ -221,11 +274,14 @@ static void cut_growth(struct arena *a, char *end)
 	    (uintptr_t)end >= (uintptr_t)large->ptr)
 		return;
 	free_growth(a, chunk_start(large), end, large->ptr);
-	a->older.used -= (size_t)(large->ptr - end);
+	a->older.used -= (size_t)(large->ptr - end); /* INV-OLDER */
 	chunk_set_ptr(large, end);
 }
 
-/* Run what was deferred, and see whether that broke a header. */
+/*
+ * Run what was deferred since. The headers were verified before, but a deferred function is the
+ * program's and may have broken one, so they are verified again before any is followed.
+ */
 static bool run_defers(struct arena *a, const struct checkpoint *to, const char *function)
 {
 	if (a->defers == NULL)
@@ -234,6 +290,11 @@ static bool run_defers(struct arena *a, const struct checkpoint *to, const char 
 	return arena_expect_valid(a, to->position.chunk, to->seq, function);
 }
 
+/*
+ * The order matters: deferred functions see all memory that was there when they were registered;
+ * the reservation lies in the current chunk; chunks go before the position is set in the one that
+ * is left.
+ */
 bool arena_rewind(struct arena *a, struct checkpoint to, const char *function)
 {
 	if (!run_defers(a, &to, function))
@@ -241,10 +302,14 @@ bool arena_rewind(struct arena *a, struct checkpoint to, const char *function)
 	arena_end_reservation(a, arena_ptr(a));
 	cut(a, to.position.chunk, to.seq, true);
 	cut_growth(a, to.large);
+	/*
+	 * Where an older allocation shrank since, the position is below the mark: nothing to free.
+	 */
 	if (a->chunk != NULL && to.position.chunk != 0 &&
 	    position_before(to.position, arena_position(a))) {
 		char *const ptr = arena_ptr(a);
 
+		/* Else the pages above the new position would be backed a second time on reuse. */
 		if (a->chunk->faulted < ptr)
 			chunk_set_faulted(a->chunk, ptr);
 		free_growth(a, chunk_start(a->chunk), to.position.ptr, ptr);
@@ -255,6 +320,7 @@ bool arena_rewind(struct arena *a, struct checkpoint to, const char *function)
 	return true;
 }
 
+/* The headers come before the mark, because has_chunk() follows them. */
 int bump_rewind(bump_t *bump, bump_mark_t mark)
 {
 	struct arena *a = arena_of(bump);
@@ -273,7 +339,8 @@ int bump_rewind(bump_t *bump, bump_mark_t mark)
 	}
 	if (!arena_rewind(a, to, "bump_rewind"))
 		return EINVAL;
-	marks_rewound(&a->live_marks, mark.number_);
+	marks_rewound(&a->live_marks,
+		      mark.number_); /* marks of its deferred functions are void, too */
 	return 0;
 }
 
@@ -281,5 +348,6 @@ void arena_strip(struct arena *a)
 {
 	arena_end_reservation(a, arena_ptr(a));
 	while (a->chunk != NULL && a->chunk != a->initial && arena_ptr(a) == chunk_start(a->chunk))
-		cut(a, a->chunk->serial - 1, a->seq, false);
+		cut(a, a->chunk->serial - 1, a->seq,
+		    false); /* this chunk alone, and no large one */
 }

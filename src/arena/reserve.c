@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Writing ahead of the newest allocation: reserve and commit.
+ *
+ * A reservation is no allocation: the position does not move before the commit, so giving it up
+ * costs nothing. An arena has one at most, because there is one tail. In an open arena whatever
+ * comes next overwrites what was written there. Where free memory must stay clean, the arena is
+ * closed instead (CLOSED_RESERVED), and each call retires it first: arena_end_reservation().
  */
 
 #include "arena/arena.h"
@@ -12,12 +17,15 @@
 #include "base/san.h"
 
 /*
- * The most room of a reservation, if no more is asked for, where all that is not committed has to be
- * cleared.
+ * The most room of a reservation that asks for less, where all that is not committed has to be
+ * cleared: otherwise each reservation would clear up to a chunk.
  */
 #define ZEROED_ROOM ((size_t)4096)
 
-/* Where an allocation at `align` would start in the current chunk, and the bytes it could have. */
+/*
+ * Where an allocation at `align` would start in the current chunk, and the bytes that it could
+ * have. Room for its red zone is left. No room: the position, so that nothing points past the end.
+ */
 static char *tail_at(const struct arena *a, size_t align, size_t *room)
 {
 	char *const position = arena_ptr(a);
@@ -30,7 +38,8 @@ static char *tail_at(const struct arena *a, size_t align, size_t *room)
 
 /*
  * The room of a reservation at `start`, of the `left` bytes that there are, where all that is not
- * committed has to be cleared: what is asked for. What a former one had there has to be cleared with it.
+ * committed has to be cleared: what is asked for, or ZEROED_ROOM. Not less than a former
+ * reservation had there, which is given up without being cleared: the end of this one covers it.
  */
 static size_t zeroed_room(const struct arena *a, const char *start, size_t left, size_t size)
 {
@@ -40,6 +49,7 @@ static size_t zeroed_room(const struct arena *a, const char *start, size_t left,
 	return num_max(num_min(left, num_max(size, ZEROED_ROOM)), former);
 }
 
+/* A failure leaves a former reservation valid: nothing was changed yet. */
 void *bump_reserve(bump_t *bump, size_t size, size_t align, size_t *room)
 {
 	struct arena *a = arena_of(bump);
@@ -65,7 +75,7 @@ void *bump_reserve(bump_t *bump, size_t size, size_t align, size_t *room)
 		}
 		start = tail_at(a, align, &left);
 	}
-	CHECK(left >= size);
+	CHECK(left >= size); /* arena_make_room() counted the same padding and red zone */
 	if (arena_zeroes(a))
 		left = zeroed_room(a, start, left, size);
 	if (arena_is_instrumented(a))
@@ -76,13 +86,18 @@ void *bump_reserve(bump_t *bump, size_t size, size_t align, size_t *room)
 	}
 	a->reservation =
 		(struct reservation){.start = start, .made_at = arena_ptr(a), .seq = a->seq};
-	if (arena_free_is_clean(a)) { /* no allocation passes it unseen */
+	if (arena_free_is_clean(
+		    a)) { /* closed: no allocation passes it unseen, so made_at is not needed */
 		a->reservation.end = start + left;
 		arena_close(a, CLOSED_RESERVED);
 	}
 	return start;
 }
 
+/*
+ * Verify that the reservation is there still. In an open arena it is if neither the position nor
+ * the lists changed; in one that is closed for it, anything that came between has ended it.
+ */
 void bump_commit(bump_t *bump, void *start, size_t used)
 {
 	struct arena *a = arena_of(bump);
@@ -105,6 +120,10 @@ void bump_commit(bump_t *bump, void *start, size_t used)
 		misuse("bump_commit", "more bytes are committed than there was room for");
 		return;
 	}
+	/*
+	 * What was committed stays; what is behind it is retired, while the position is still
+	 * below.
+	 */
 	arena_end_reservation(a, from + used);
 	a->reservation.start = NULL;
 	if (used != 0)

@@ -2,10 +2,11 @@
 /*
  * Growing, shrinking and taking back the newest allocation.
  *
- * An allocation's size is not stored. The newest one is known by its end: that is the position. A
- * large request has a chunk of its large, and is the newest as long as the position is where it was
- * then. One that came before the present checkout never changes, because other threads may be
- * walking over it.
+ * An allocation's size is not stored, so the caller passes it. The newest allocation is known by
+ * its end, which is the position. A large allocation has a large chunk of its own, and is the
+ * newest as long as the position is where it was when it was made. A large one that came before the
+ * present checkout never changes, because its end is in its header, which other threads may be
+ * reading. The end of others is the position, of which readers have a copy.
  */
 
 #include "arena/arena.h"
@@ -17,8 +18,8 @@
 #include "base/san.h"
 
 /*
- * The newest allocation's chunk if that has one of its large, else NULL. One whose header is broken is
- * not looked at: the next reset, or rewind, tells of it.
+ * The newest allocation's chunk if it is a large one, else NULL. One whose header is broken is not
+ * used; the next reset or rewind reports it.
  */
 static struct chunk *newest_large(const struct arena *a)
 {
@@ -27,6 +28,7 @@ static struct chunk *newest_large(const struct arena *a)
 	return !arena_has_checksums(a) || checksum_is_valid(a->large) ? a->large : NULL;
 }
 
+/* Whether `size` bytes at `ptr` are the newest allocation, and one that may change. */
 static bool is_newest(const struct arena *a, const char *ptr, size_t size)
 {
 	const struct chunk *large = newest_large(a);
@@ -39,7 +41,10 @@ static bool is_newest(const struct arena *a, const char *ptr, size_t size)
 	       footprint == (size_t)(arena_ptr(a) - ptr);
 }
 
-/* What a change of size gives to the program, or takes from it. */
+/*
+ * Retire what an allocation lost, or let the program use what it gained. Also of one that is not
+ * the newest: then its bytes stay taken, but a tool reports accesses, and secrets are cleared.
+ */
 static void retire_or_give(const struct arena *a, char *ptr, size_t old_size, size_t new_size)
 {
 	if (new_size < old_size)
@@ -48,7 +53,7 @@ static void retire_or_give(const struct arena *a, char *ptr, size_t old_size, si
 		san_fresh(ptr + old_size, new_size - old_size);
 }
 
-/* Resize the newest allocation in place. False: there is no room. */
+/* Resize the newest allocation in place. False: there is no room, and nothing was changed. */
 static bool resize_newest(struct arena *a, char *ptr, size_t old_size, size_t new_size)
 {
 	struct chunk *large = newest_large(a);
@@ -62,8 +67,8 @@ static bool resize_newest(struct arena *a, char *ptr, size_t old_size, size_t ne
 	if (large != NULL) {
 		totals_subtract(&a->older, large);
 		chunk_set_ptr(large, ptr + footprint);
-		totals_add(&a->older, large);
-		a->seq++;
+		totals_add(&a->older, large); /* INV-OLDER */
+		a->seq++;		      /* a reservation is no longer valid */
 	} else {
 		if (ptr + footprint < from)
 			arena_lower(a, ptr + footprint);
@@ -74,6 +79,7 @@ static bool resize_newest(struct arena *a, char *ptr, size_t old_size, size_t ne
 	return true;
 }
 
+/* What shrinks always can, and what grows into its own rounding takes nothing from others. */
 bool arena_resize(struct arena *a, char *ptr, size_t old_size, size_t new_size)
 {
 	if (is_newest(a, ptr, old_size))
@@ -95,6 +101,7 @@ void *bump_realloc(bump_t *bump, void *ptr, size_t old_size, size_t new_size, si
 
 	old_size = num_max(old_size, 1);
 	new_size = num_max(new_size, 1);
+	/* Shrinking never moves, not even for a higher alignment. */
 	const bool stays = new_size <= old_size || num_pad(ptr, num_max(align, a->min_align)) == 0;
 
 	if (stays && arena_resize(a, (char *)ptr, old_size, new_size))
@@ -114,7 +121,7 @@ bool bump_extend(bump_t *bump, void *ptr, size_t old_size, size_t new_size)
 	return arena_resize(a, (char *)ptr, num_max(old_size, 1), num_max(new_size, 1));
 }
 
-/* Take a chunk of its large out of its list, and make it a spare one. */
+/* Take the newest large chunk out of its list, and make it a spare one. Takes the spare lock. */
 static void drop_large(struct arena *a, struct chunk *large)
 {
 	CHECK(a->large == large);
@@ -127,17 +134,20 @@ static void drop_large(struct arena *a, struct chunk *large)
 	spare_return(a->spare, large, large, large->size);
 }
 
+/* False is no failure: the memory is freed with everything else. */
 bool bump_free_last(bump_t *bump, void *ptr, size_t size)
 {
 	struct arena *a = arena_of(bump);
 	struct chunk *large = newest_large(a);
 
+	/* A destructor may take its object back; no misuse, and all is freed in a moment. */
 	if ((a->flags & CLOSED_DEFERS) != 0)
-		return false; /* a destructor may take its object back: all is freed in a moment */
+		return false;
 	if (!arena_usable(a, "bump_free_last") || ptr == NULL ||
 	    !is_newest(a, (const char *)ptr, size))
 		return false;
 	arena_end_reservation(a, arena_ptr(a));
+	/* Before the chunk is spare: from then on it is not ours. */
 	arena_retire(a, (char *)ptr, (char *)ptr + arena_footprint(a, size));
 	if (large != NULL) {
 		drop_large(a, large);

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Looking at an arena: statistics, the walk over its chunks, and the check of its invariants. */
+/*
+ * Reading an arena: statistics, its limit, and the walk over its chunks. Deferred functions of the
+ * arena may call all of this, because nothing is freed while they run.
+ *
+ * Only the arena's owner may. What others see of a member that is out comes from its snapshot, in
+ * the pool.
+ */
 
 #include "arena/arena.h"
 
@@ -8,6 +14,7 @@
 #include "base/check.h"
 #include "base/san.h"
 
+/* The true end, not head.end, which is the position while the arena is closed: INV-HEAD. */
 size_t bump_capacity(const bump_t *bump)
 {
 	const struct arena *a = arena_of(bump);
@@ -22,6 +29,7 @@ size_t bump_min_align(const bump_t *bump)
 	return arena_readable(a, "bump_min_align") ? a->min_align : 0;
 }
 
+/* A standalone arena's limit is its spare lists': they count what is spare as well. */
 size_t bump_limit(const bump_t *bump)
 {
 	const struct arena *a = arena_of(bump);
@@ -30,9 +38,10 @@ size_t bump_limit(const bump_t *bump)
 		return 0;
 	if (a->herd == NULL)
 		return spare_stats(a->spare).limit;
-	return a->limit != SIZE_MAX ? a->limit : 0;
+	return a->limit != SIZE_MAX ? a->limit : 0; /* a member's own; the herd's is another */
 }
 
+/* Takes nothing away, not even an empty current chunk: that counts as held. */
 void bump_set_limit(bump_t *bump, size_t limit)
 {
 	struct arena *a = arena_of(bump);
@@ -49,7 +58,7 @@ void bump_stats(const bump_t *bump, bump_stats_t *stats)
 {
 	const struct arena *a = arena_of(bump);
 
-	*stats = (bump_stats_t){0};
+	*stats = (bump_stats_t){0}; /* also where the call is misuse */
 	san_defined(stats, sizeof *stats);
 	if (!arena_readable(a, "bump_stats"))
 		return;
@@ -62,6 +71,7 @@ void bump_stats(const bump_t *bump, bump_stats_t *stats)
 	stats->reserved = a->held;
 	stats->peak = a->peak;
 	if (a->herd == NULL) {
+		/* Nobody else has these spare chunks, so they are the arena's. */
 		const struct spare_stats figures = spare_stats(a->spare);
 
 		stats->reserved = figures.reserved;
@@ -69,7 +79,11 @@ void bump_stats(const bump_t *bump, bump_stats_t *stats)
 	}
 }
 
-/* Both lists as one, newest first. The current chunk's position is not in its header. */
+/*
+ * Both lists as one, newest first: they are merged by their serials, which fall along each
+ * (INV-SERIAL). The current chunk's position is not in its header. The next chunk is read before fn
+ * is called, whose result may end the walk.
+ */
 int arena_each_chunk(const struct arena *a,
 		     int (*fn)(void *ctx, const void *start, size_t used, size_t capacity),
 		     void *ctx)
@@ -90,6 +104,7 @@ int arena_each_chunk(const struct arena *a,
 	return result;
 }
 
+/* Headers are verified first, since the walk follows them. */
 int bump_each_chunk(const bump_t *bump,
 		    int (*fn)(void *ctx, const void *start, size_t used, size_t capacity),
 		    void *ctx)
@@ -105,9 +120,11 @@ int bump_each_chunk(const bump_t *bump,
 int chunk_holds(void *ctx, const void *start, size_t used, size_t capacity)
 {
 	(void)capacity;
-	return (uintptr_t)ctx - (uintptr_t)start < used; /* below `start` it wraps, and is more */
+	/* One comparison: below `start` the difference wraps, and is more than any chunk has. */
+	return (uintptr_t)ctx - (uintptr_t)start < used;
 }
 
+/* Free bytes above a chunk's position are not owned; padding and red zones below it are. */
 bool bump_owns(const bump_t *bump, const void *ptr)
 {
 	const struct arena *a = arena_of(bump);

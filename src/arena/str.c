@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The string builder: an array of chars (vec.c), with one more for the NUL. */
+/*
+ * The string builder: an array of chars (vec.c), with one more for the NUL. The NUL is written by
+ * bump_str_finish() and by printing only; until then the string is bytes and a length.
+ */
 
 #include <herd/str.h>
 
@@ -20,28 +23,30 @@ extern inline int bump_str_append(bump_str_t *s, const void *bytes, size_t n);
 extern inline int bump_str_puts(bump_str_t *s, const char *cstr);
 extern inline int bump_str_putc(bump_str_t *s, int c);
 
-/* The bytes that the string has, the NUL's included. */
+/* The bytes that the string has as an array, the NUL's included: `cap` leaves it out. */
 static size_t room_of(const bump_str_t *s)
 {
 	return s->data != NULL ? s->cap + 1 : 0;
 }
 
+/* One byte more than asked for, so that the NUL always fits and finishing can't fail for room. */
 int bump_str_grow_(bump_str_t *s, size_t n, const char *function)
 {
 	const bump_vec_room_t room =
 		vec_grow(s->bump, s->data, s->len, room_of(s), num_add(n, 1), 1, 1, function);
 
 	if (room.data == NULL)
-		return (int)room.cap;
+		return (int)room.cap; /* the errno value */
 	s->data = room.data;
 	s->cap = room.cap - 1;
 	return 0;
 }
 
 /*
- * Where text may be printed that is to follow the string, and how much of it. That is more than the
+ * Where text that is to follow the string may be printed, and how much of it. That is more than the
  * string's own room where it is the newest allocation, or has no memory yet: then all that the
- * chunk has left is free. Unless what is free must not be written to.
+ * chunk has left is free. Not where free memory must not be written to. NULL: vsnprintf(3) only
+ * measures.
  */
 static char *tail(const bump_str_t *s, size_t *room)
 {
@@ -60,10 +65,15 @@ static char *tail(const bump_str_t *s, size_t *room)
 		if (!arena_free_is_clean(a) && s->data + arena_footprint(a, s->cap + 1) == position)
 			*room = (size_t)(a->end - start);
 	}
-	*room = num_min(*room, INT_MAX);
+	*room = num_min(*room, INT_MAX); /* more is EOVERFLOW in vsnprintf(3) */
 	return *room != 0 ? start : NULL;
 }
 
+/*
+ * Print where the text will probably be, and make room afterwards. Growth in place finds the text
+ * there already. Where the string had to move, or the room was too small, the text is printed
+ * again. A failure leaves the string as it was: what was printed lies behind its end.
+ */
 static HERD_PRINTF(3, 0) int print_str(bump_str_t *s, const char *function, const char *format,
 				       va_list args)
 {
@@ -119,6 +129,6 @@ char *bump_str_finish(bump_str_t *s, size_t *length)
 		*length = s->len;
 		san_defined(length, sizeof *length);
 	}
-	bump_str_init(s, s->bump);
+	bump_str_init(s, s->bump); /* empty, and usable again */
 	return text;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Copies and text in an arena. */
+/*
+ * Copies and text in an arena. All are one allocation and one copy; texts need no alignment, but
+ * their sizes are rounded up as all are: INV-UNIT.
+ */
 
 #include "arena/arena.h"
 
@@ -11,8 +14,9 @@
 #include "base/san.h"
 
 /*
- * `n` bytes, and a byte for the NUL. Inlined as bump_alloc_aligned() is: while the arena is open,
- * what is smaller than the room fits (INV-UNIT), and while it is closed there is none (INV-HEAD).
+ * Allocate `n` bytes, and a byte for the NUL. Inlined as bump_alloc_aligned() is: while the arena
+ * is open, a size that is smaller than the room fits after rounding (INV-UNIT), and while it is
+ * closed there is no room (INV-HEAD).
  */
 static inline char *alloc_text(struct arena *a, size_t n, const char *function)
 {
@@ -25,6 +29,7 @@ static inline char *alloc_text(struct arena *a, size_t n, const char *function)
 	return arena_alloc(a, num_add(n, 1), 1, function);
 }
 
+/* `src` may be NULL where size is 0: memcpy(3) is not called then. */
 void *bump_memdup(bump_t *bump, const void *src, size_t size, size_t align)
 {
 	struct arena *a = arena_of(bump);
@@ -37,6 +42,9 @@ void *bump_memdup(bump_t *bump, const void *src, size_t size, size_t align)
 	return copy != NULL && size != 0 ? san_copy(copy, src, size) : copy;
 }
 
+/*
+ * san_copy(): a sanitizer verifies the bytes of `s`, even where this library is not instrumented.
+ */
 static inline char *copy_text(bump_t *bump, const char *s, size_t n, const char *function)
 {
 	struct arena *a = arena_of(bump);
@@ -50,6 +58,7 @@ static inline char *copy_text(bump_t *bump, const char *s, size_t n, const char 
 	return copy;
 }
 
+/* The arena comes first: a stale holder is reported before the string is measured. */
 char *bump_strdup(bump_t *bump, const char *s)
 {
 	if (!arena_usable(arena_of(bump), "bump_strdup"))
@@ -65,8 +74,9 @@ char *bump_strndup(bump_t *bump, const char *s, size_t n)
 }
 
 /*
- * Most texts fit behind the position: they are printed there and need no second pass. Where
- * what is free must not be written to, the text is measured first.
+ * Most texts fit behind the position: they are printed there and need no second pass. Where free
+ * memory must not be written to, the text is measured first. Where a text
+ * fitted, it is allocated at the same place: `position + pad` is where an allocation starts.
  */
 static HERD_PRINTF(3, 0) char *print_text(bump_t *bump, const char *function, const char *format,
 					  va_list args)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Growth of an array in an arena, and its end. A string is one of chars: str.c.
+ * Growth of an array in an arena, and its end. A string is an array of chars: str.c.
  *
- * An array knows its room: so the arena can tell whether it is the newest allocation.
+ * An array knows its room, and the arena finds by it whether the array is the newest allocation.
+ * Then it grows in place. Otherwise it moves, and its old bytes stay allocated until all is freed:
+ * an arena frees nothing in the middle.
  */
 
 #include "arena/array.h"
@@ -22,15 +24,15 @@ extern inline void *bump_vec_popped_(void *data, size_t *len, size_t size, void 
 
 /* What an array asks for, in elements. */
 struct vec_request {
-	size_t need;
-	size_t want; /* at least that */
-	size_t size; /* of an element */
+	size_t need; /* the least that serves */
+	size_t want; /* need <= want */
+	size_t size; /* of an element, in bytes; not 0 */
 	size_t align;
 };
 
 /*
- * The room, in elements, that is to be had in so many bytes: what is wanted, or less; 0 where that
- * is not what is needed.
+ * The room, in elements, that so many bytes give: what is wanted, or all that fits; 0 where that is
+ * less than what is needed.
  */
 static size_t fitting(const struct vec_request *request, size_t bytes)
 {
@@ -42,7 +44,10 @@ static size_t fitting(const struct vec_request *request, size_t bytes)
 	return most >= request->need ? most : 0;
 }
 
-/* How far the array at `data` could reach if it is the newest allocation. */
+/*
+ * How far the array at `data` could reach if it is the newest allocation, in bytes. 0: it is in a
+ * chunk that is not the current one. Whether it is the newest is for arena_resize() to find.
+ */
 static size_t array_reach(const struct arena *a, const char *data)
 {
 	const struct chunk *const own = a->large;
@@ -56,8 +61,9 @@ static size_t array_reach(const struct arena *a, const char *data)
 }
 
 /*
- * What arena_resize() does in the usual case: the array ends at the position, no large request came
- * after it, the chunk has all that is wanted, nobody watches memory, and nothing is reserved.
+ * What arena_resize() does, in the usual case: the array ends at the position, there is no large
+ * chunk, the current one has all that is wanted, no tool checks memory, and nothing is reserved
+ * that would have to be retired. The position only rises, so there is nothing to retire either.
  */
 static bool extend_at_once(struct arena *a, char *data, size_t cap,
 			   const struct vec_request *request)
@@ -72,7 +78,10 @@ static bool extend_at_once(struct arena *a, char *data, size_t cap,
 	return true;
 }
 
-/* Grow in place: there all that is left will do, if it is enough. The room, or 0. */
+/*
+ * Grow in place. Less than what is wanted will do there, if it is enough, since moving costs a
+ * copy. The room in elements, or 0.
+ */
 static size_t extend(struct arena *a, char *data, size_t cap, const struct vec_request *request)
 {
 	if (HERD_LIKELY(extend_at_once(a, data, cap, request)))
@@ -84,7 +93,7 @@ static size_t extend(struct arena *a, char *data, size_t cap, const struct vec_r
 											     : 0;
 }
 
-/* Start in the current chunk, in the same way. */
+/* Start an array in the current chunk, in the same way. The room in elements, or 0. */
 static size_t start(struct arena *a, char **data, const struct vec_request *request)
 {
 	char *const position = arena_ptr(a);
@@ -98,8 +107,8 @@ static size_t start(struct arena *a, char **data, const struct vec_request *requ
 }
 
 /*
- * New memory: as much as is wanted, or as is needed where there is not so much. The room, or 0: the
- * failure was reported.
+ * New memory: as much as is wanted; as much as is needed, where there is not so much, for example
+ * under a limit. The room in elements, or 0: the failure was reported, and the array is as it was.
  */
 static size_t move(struct arena *a, char **data, size_t len, const struct vec_request *request,
 		   const char *function)
@@ -128,13 +137,14 @@ static size_t move(struct arena *a, char **data, size_t len, const struct vec_re
 }
 
 /*
- * The room that an array wants that has to grow, in elements. At first 4, if that is little; a
- * string, 32 bytes.
+ * The room that an array wants that has to grow, in elements. At first these are 4, where an
+ * element is no larger than a cache line; a string starts with 32 bytes.
  *
- * Then twice its room, and half a cache line. Powers of two would leave arrays that grow in turns
- * at distances that are powers of two, too: the lines that they write to would share a set of the
- * cache (64 arrays of ints, a push: 8.3 ns; so 0.6). Not more than that, for twice a chunk's
- * capacity is to fit in the next chunk, which is twice as large but for the header.
+ * Then it is twice its room, and half a cache line more. With powers of two, arrays that grow
+ * alternately would lie at distances that are powers of two as well, and the lines that they write
+ * to would share a set of the cache (measured with 64 arrays of ints, per push: 8.3 ns, and with
+ * this 0.6 ns). Not more than half a line, and only from 1 KiB on: twice a chunk's capacity has to
+ * fit in the next chunk, which is twice as large except for the header.
  */
 static size_t wanted(size_t cap, size_t size)
 {
@@ -143,6 +153,7 @@ static size_t wanted(size_t cap, size_t size)
 	return num_add(num_mul(cap, 2), cap * size < 1024 ? 0 : size < 32 ? 32 / size : 1);
 }
 
+/* In place if that can be done; and in the current chunk before another is asked for. */
 bump_vec_room_t vec_grow(bump_t *bump, void *data, size_t len, size_t cap, size_t n, size_t size,
 			 size_t align, const char *function)
 {
@@ -155,7 +166,10 @@ bump_vec_room_t vec_grow(bump_t *bump, void *data, size_t len, size_t cap, size_
 	size = num_max(size, 1); /* GNU C has empty structs */
 	const size_t need = num_add(len, n);
 	const size_t want = num_max(need, wanted(cap, size));
-	/* Of bytes the arena gives a multiple of 8 anyway. */
+	/*
+	 * Of bytes the arena hands out a multiple of 8 anyway (INV-UNIT), so the array may use
+	 * them.
+	 */
 	const struct vec_request request = {need, size == 1 ? num_up(want, 8) : want, size, align};
 	size_t room;
 
@@ -180,7 +194,7 @@ void *vec_finish(bump_t *bump, void *data, size_t len, size_t cap, size_t size, 
 
 	if (!arena_usable(a, function))
 		return NULL;
-	if (data == NULL)
+	if (data == NULL) /* a pointer of its own even for an empty array */
 		return arena_alloc(a, 0, align, function);
 	size = num_max(size, 1);
 	(void)arena_resize(a, (char *)data, cap * size, num_max(len * size, 1)); /* it shrinks */
@@ -193,6 +207,9 @@ void *bump_vec_finish_(bump_t *bump, void *data, size_t len, size_t cap, size_t 
 	return vec_finish(bump, data, len, cap, size, align, function);
 }
 
+/*
+ * What the inlined pop calls for an empty array; it returns a zero element where misuse() returns.
+ */
 void *bump_vec_popped_none_(void *zero, size_t size)
 {
 	misuse("bump_vec_pop", "the array has no element");

@@ -116,8 +116,8 @@ const char *spare_get(struct spare *s, const struct chunk_request *request, stru
 void spare_return(struct spare *s, struct chunk *head, struct chunk *tail, size_t bytes);
 
 /*
- * Whether the headers of all spare chunks match their checksums. Cost: one step per chunk where they
- * have.
+ * Whether the headers of all spare chunks match their checksums. Cost: one step per chunk, if
+ * they have any.
  */
 bool spare_is_valid(struct spare *s);
 
