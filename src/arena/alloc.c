@@ -12,7 +12,7 @@
  * must not call the system for each of them. Such requests do double the chunks, once the arena
  * holds as much as they ask for, or four times that above LARGE_ABOVE.
  *
- * A failure changes nothing: the spare lists are asked first, and only a chunk in hand is linked.
+ * A failure changes nothing that a caller sees: a chunk is got first, and only then linked.
  */
 
 #include "arena/arena.h"

@@ -130,10 +130,7 @@ static inline void totals_subtract(struct totals *totals, const struct chunk *c)
 }
 
 struct arena {
-	/*
-	 * One cache line for all that checking out and putting back need; `struct member` is
-	 * aligned.
-	 */
+	/* One cache line (HEAP_ALIGN) for all that checking out and putting back need. */
 	bump_t head;		/* INV-HEAD; first, so that a bump_t * is an arena's address */
 	char *end;		/* of the current chunk */
 	struct chunk *chunk;	/* the current one, older ones behind it */

@@ -38,8 +38,10 @@ extern inline bump_scope_t bump_scope_enter_(bump_t *bump);
 
 /* --- which marks are void --- */
 
-/* A mark was made. Where there is no room the oldest number goes: its mark is the least likely to be
- * rewound next. */
+/*
+ * A mark was made. Where there is no room the oldest number goes: its mark is the least likely to
+ * be rewound next.
+ */
 static void marks_push(struct live_marks *marks, uint64_t number)
 {
 	if (marks->n == LIVE_MARKS) {

@@ -101,10 +101,7 @@ void *bump_realloc(bump_t *bump, void *ptr, size_t old_size, size_t new_size, si
 
 	old_size = num_max(old_size, 1);
 	new_size = num_max(new_size, 1);
-	/*
-	 * Shrinking never moves, even where the alignment is a higher one: the caller has the
-	 * pointer.
-	 */
+	/* Shrinking never moves, not even for a higher alignment. */
 	const bool stays = new_size <= old_size || num_pad(ptr, num_max(align, a->min_align)) == 0;
 
 	if (stays && arena_resize(a, (char *)ptr, old_size, new_size))

@@ -75,8 +75,8 @@ char *bump_strndup(bump_t *bump, const char *s, size_t n)
 
 /*
  * Most texts fit behind the position: they are printed there and need no second pass. Where free
- * memory must not be written to, the text is measured first. After a short write the text is
- * allocated at the same place: `position + pad` is where an allocation at that alignment starts.
+ * memory must not be written to, the text is measured first. Where a text
+ * fitted, it is allocated at the same place: `position + pad` is where an allocation starts.
  */
 static HERD_PRINTF(3, 0) char *print_text(bump_t *bump, const char *function, const char *format,
 					  va_list args)

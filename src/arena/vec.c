@@ -143,7 +143,7 @@ static size_t move(struct arena *a, char **data, size_t len, const struct vec_re
  * Then it is twice its room, and half a cache line more. With powers of two, arrays that grow
  * alternately would lie at distances that are powers of two as well, and the lines that they write
  * to would share a set of the cache (measured with 64 arrays of ints, per push: 8.3 ns, and with
- * this 0.6 ns). Not more than half a line, and only up to 1 KiB: twice a chunk's capacity has to
+ * this 0.6 ns). Not more than half a line, and only from 1 KiB on: twice a chunk's capacity has to
  * fit in the next chunk, which is twice as large except for the header.
  */
 static size_t wanted(size_t cap, size_t size)
