@@ -415,12 +415,12 @@ HERD_API void bump_commit(bump_t *bump, void *start, size_t used);
  */
 typedef struct bump_mark_s {
 	uint64_t arena_;
-	uint64_t era_;
+	uint64_t epoch_;
 	uint64_t number_;
-	uint64_t clock_;
+	uint64_t seq_;
 	uint64_t chunk_;
 	char *ptr_;
-	char *own_;
+	char *large_;
 } bump_mark_t;
 
 /** Mark the present point. The mark is the innermost one until the next. Cost: constant. @return the mark. */

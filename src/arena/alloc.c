@@ -110,14 +110,39 @@ size_t arena_next_size(const struct arena *a, size_t size)
 }
 
 /*
+ * Get a chunk of `want` bytes, or of `need` at least. Memory that holds nothing must not be the reason
+ * of a refusal: where the arena has an empty chunk only, that goes first. Unless bytes of it are
+ * reserved, which a call that fails must leave alone. Where it does not help the arena has it back.
+ */
+static const char *get_chunk(struct arena *a, size_t need, size_t want, struct chunk **chunk)
+{
+	struct chunk_request request = {need, want, room_under_limit(a)};
+	const char *problem = spare_get(a->spare, &request, chunk);
+
+	if (problem != NO_MEMORY || !arena_at_beginning(a) || arena_has_reservation(a))
+		return problem;
+
+	const size_t size = a->chunk->size;
+	const size_t usable = size - spare_header_offset(a->spare);
+	struct chunk *former;
+
+	arena_strip(a);
+	request.most = room_under_limit(a);
+	problem = spare_get(a->spare, &request, chunk);
+	if (problem != NULL &&
+	    spare_get(a->spare, &(struct chunk_request){usable, usable, size}, &former) == NULL)
+		arena_push(a, former);
+	return problem;
+}
+
+/*
  * Get a new current chunk for a request that needs `need`; one of the size `grown` if there is one.
  * It may be smaller: under a limit, or where a spare one serves.
  */
 static const char *grow(struct arena *a, size_t need, size_t grown)
 {
-	const struct chunk_request request = {need, num_max(need, grown), room_under_limit(a)};
 	struct chunk *c;
-	const char *problem = spare_get(a->spare, &request, &c);
+	const char *problem = get_chunk(a, need, num_max(need, grown), &c);
 
 	if (problem != NULL) {
 		a->next_size =
@@ -147,9 +172,8 @@ const char *arena_make_room(struct arena *a, size_t size, size_t align)
 static const char *alloc_large(struct arena *a, size_t size, size_t align, void **result)
 {
 	const size_t need = chunk_size_for(arena_footprint(a, size), align);
-	const struct chunk_request request = {need, need, room_under_limit(a)};
 	struct chunk *c;
-	const char *problem = spare_get(a->spare, &request, &c);
+	const char *problem = get_chunk(a, need, need, &c);
 
 	if (problem != NULL)
 		return problem;

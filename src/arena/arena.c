@@ -173,6 +173,10 @@ void arena_after_fork_child(struct arena *a)
 	 * So that the next put shows all lists anew; a reservation of the forking thread stays
 	 * valid.
 	 */
+	/* The position may have moved already, and the reservation not ended yet. */
+	if ((a->flags & CLOSED_RESERVED) != 0 &&
+	    (a->reservation.end < arena_ptr(a) || a->reservation.end > a->end))
+		a->reservation.end = arena_ptr(a);
 	if (a->reservation.seq == a->seq)
 		a->reservation.seq++;
 	a->seq++;
@@ -218,6 +222,10 @@ void arena_check(const struct arena *a)
 	CHECK(totals.used == known.used && totals.capacity == known.capacity &&
 	      totals.chunks == known.chunks);
 	/* INV-HEAD. */
+	for (size_t i = 0; i < a->live_marks.n; i++) /* INV-MARKS */
+		CHECK(a->live_marks.numbers[i] <= a->marks &&
+		      a->live_marks.numbers[i] >
+			      (i != 0 ? a->live_marks.numbers[i - 1] : a->live_marks.forgotten));
 	CHECK(a->head.ptr <= a->end);
 	CHECK(a->head.end == ((a->flags & CLOSED_ANY) != 0 ? a->head.ptr : a->end));
 	for (const struct defer *d = a->defers; d != NULL && d->next != NULL; d = d->next)

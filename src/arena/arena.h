@@ -265,10 +265,28 @@ static inline void arena_resume(struct arena *a, struct chunk *c)
 	arena_set_ptr(a, c != NULL ? c->ptr : arena_nowhere(a));
 }
 
-/* The point at which the arena is now. */
+/*
+ * Whether the arena is where it began, although it has a chunk: one that is empty, that no other one
+ * stands behind, and that is its own to give away. Others may be walking over a chunk that was there
+ * at the checkout, so that one is not (INV-SNAPSHOT).
+ */
+static inline bool arena_at_beginning(const struct arena *a)
+{
+	const struct chunk *c = a->chunk;
+
+	return c != NULL && arena_ptr(a) == chunk_start(c) && c->next == NULL && c != a->initial &&
+	       c->serial > a->checkout_seq;
+}
+
+/*
+ * The point at which the arena is now. The beginning is one point, whether or not a chunk is there: so
+ * no mark depends on an empty chunk, which may go (arena_strip()).
+ */
 static inline struct position arena_position(const struct arena *a)
 {
-	return (struct position){a->chunk != NULL ? a->chunk->serial : 0, arena_ptr(a)};
+	if (a->chunk == NULL || arena_at_beginning(a))
+		return (struct position){0, NULL};
+	return (struct position){a->chunk->serial, arena_ptr(a)};
 }
 
 static inline bool position_before(struct position a, struct position b)
@@ -344,6 +362,24 @@ static inline void arena_end_reservation(struct arena *a, char *from)
 	arena_retire(a, from, a->reservation.end);
 	a->reservation.start = NULL; /* a commit of it is misuse from now on */
 	arena_open(a, CLOSED_RESERVED);
+}
+
+/* Whether bump_reserve() handed out memory that can still be committed. */
+static inline bool arena_has_reservation(const struct arena *a)
+{
+	const struct reservation *r = &a->reservation;
+
+	return r->start != NULL && r->seq == a->seq &&
+	       ((a->flags & CLOSED_RESERVED) != 0 || r->made_at == arena_ptr(a));
+}
+
+/*
+ * Whether the bytes behind the position may be written to before they are allocated: nobody has
+ * reserved them, and free memory need not stay clean.
+ */
+static inline bool arena_can_print_ahead(const struct arena *a)
+{
+	return !arena_free_is_clean(a) && !arena_has_reservation(a);
 }
 
 /*

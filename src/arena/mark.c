@@ -51,21 +51,21 @@ static void marks_push(struct live_marks *marks, uint64_t number)
 	marks->numbers[marks->n++] = number;
 }
 
+enum mark_kind { MARK_LIVE, MARK_VOID, MARK_FORGOTTEN };
+
 /*
- * Whether it is known that a mark which was made before this one was rewound since. Marks that live
- * are found from the newest on, so in the usual case the first comparison decides.
+ * Whether a mark which was made before this one was rewound since; of a forgotten one that is not
+ * known. Marks that live are found from the newest on, so in the usual case the first comparison
+ * decides.
  */
-static bool marks_is_void(const struct live_marks *marks, uint64_t number)
+static enum mark_kind marks_kind(const struct live_marks *marks, uint64_t number)
 {
 	for (size_t i = marks->n; i-- > 0;) {
 		if (marks->numbers[i] <= number)
-			return marks->numbers[i] != number;
+			return marks->numbers[i] == number ? MARK_LIVE : MARK_VOID;
 	}
-	/*
-	 * All that are known are newer. INV-MARKS: it is void, unless it may be one of the
-	 * forgotten.
-	 */
-	return number > marks->forgotten;
+	/* All that are known are newer: INV-MARKS. */
+	return number > marks->forgotten ? MARK_VOID : MARK_FORGOTTEN;
 }
 
 /* The mark was rewound: those after it are void, and it is the innermost one. It stays valid. */
@@ -100,12 +100,12 @@ bump_mark_t bump_mark(const bump_t *bump)
 
 	marks_push(&a->live_marks, ++a->marks);
 	return (bump_mark_t){.arena_ = a->id,
-			     .era_ = arena_epoch(a),
+			     .epoch_ = arena_epoch(a),
 			     .number_ = a->marks,
-			     .clock_ = a->seq,
+			     .seq_ = a->seq,
 			     .chunk_ = position.chunk,
 			     .ptr_ = position.ptr,
-			     .own_ = a->large != NULL ? a->large->ptr : NULL};
+			     .large_ = a->large != NULL ? a->large->ptr : NULL};
 }
 
 /*
@@ -129,10 +129,16 @@ static const char *mark_problem(const struct arena *a, const bump_mark_t *mark)
 {
 	if (mark->arena_ != a->id)
 		return "the mark belongs to another arena";
-	if (mark->era_ != arena_epoch(a))
+	if (mark->epoch_ != arena_epoch(a))
 		return "the mark is of an earlier checkout, or of a time before a reset";
-	if (marks_is_void(&a->live_marks, mark->number_) ||
-	    (mark->chunk_ != 0 && !has_chunk(a, mark->chunk_)))
+	/*
+	 * The chunk of a live mark may be gone: it became empty when an older allocation shrank, and
+	 * went. Then nothing is left that came before the mark, and rewinding is right without it.
+	 */
+	const enum mark_kind kind = marks_kind(&a->live_marks, mark->number_);
+
+	if (kind == MARK_VOID ||
+	    (kind == MARK_FORGOTTEN && mark->chunk_ != 0 && !has_chunk(a, mark->chunk_)))
 		return "the mark is void: an outer one was rewound";
 	return NULL;
 }
@@ -182,9 +188,18 @@ static void give(struct arena *a, const struct chain *chain)
 }
 
 /*
+ * Whether an arena that holds nothing else may have the chunk as its current one. Not where there is a
+ * limit, for another member may need it.
+ */
+static bool may_keep(const struct arena *a, const struct chunk *c)
+{
+	return c->size <= KEEP_AT_MOST && a->limit == SIZE_MAX && spare_limit(a->spare) == SIZE_MAX;
+}
+
+/*
  * The arena holds no chunk any more: make the newest small one of those that go the current chunk,
  * empty. Otherwise each scope in an arena that holds nothing else would take it from the spare ones
- * and give it back, under their lock. Not where there is a limit, for another member may need it.
+ * and give it back, under their lock.
  * Chunks double from its size on, since the larger ones that the arena had grown to went back.
  *
  * It gets a new serial, so marks into what it was before are not valid for it: has_chunk().
@@ -193,9 +208,7 @@ static void keep_newest_small(struct arena *a, struct chain *chain)
 {
 	struct chunk *c = chain->head, *before = NULL;
 
-	if (a->limit != SIZE_MAX || spare_limit(a->spare) != SIZE_MAX)
-		return;
-	while (c != NULL && c->size > KEEP_AT_MOST) {
+	while (c != NULL && !may_keep(a, c)) {
 		before = c;
 		c = c->next;
 	}
@@ -300,6 +313,10 @@ bool arena_rewind(struct arena *a, struct checkpoint to, const char *function)
 	if (!run_defers(a, &to, function))
 		return false;
 	arena_end_reservation(a, arena_ptr(a));
+	/* The beginning, in a chunk that would be cut off and kept: it stays where it is. */
+	if (to.position.chunk == 0 && a->chunk != NULL && a->chunk->next == NULL &&
+	    may_keep(a, a->chunk))
+		to.position = (struct position){a->chunk->serial, chunk_start(a->chunk)};
 	cut(a, to.position.chunk, to.seq, true);
 	cut_growth(a, to.large);
 	/*
@@ -325,10 +342,10 @@ int bump_rewind(bump_t *bump, bump_mark_t mark)
 {
 	struct arena *a = arena_of(bump);
 	const struct checkpoint to = {
-		.position = {mark.chunk_, mark.ptr_}, .seq = mark.clock_, .large = mark.own_};
+		.position = {mark.chunk_, mark.ptr_}, .seq = mark.seq_, .large = mark.large_};
 
 	if (!arena_usable(a, "bump_rewind") ||
-	    !arena_expect_valid(a, mark.chunk_, mark.clock_, "bump_rewind"))
+	    !arena_expect_valid(a, mark.chunk_, mark.seq_, "bump_rewind"))
 		return EINVAL;
 
 	const char *problem = mark_problem(a, &mark);

@@ -122,8 +122,11 @@ void bump_commit(bump_t *bump, void *start, size_t used)
 	}
 	/*
 	 * What was committed stays; what is behind it is retired, while the position is still
-	 * below.
+	 * below. So is what is in front of it: a former reservation, less aligned, may have been
+	 * written to there.
 	 */
+	if (closed)
+		arena_retire(a, arena_ptr(a), from);
 	arena_end_reservation(a, from + used);
 	a->reservation.start = NULL;
 	if (used != 0)

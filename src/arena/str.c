@@ -57,12 +57,13 @@ static char *tail(const bump_str_t *s, size_t *room)
 	if (s->data == NULL) {
 		const size_t pad = num_pad(position, a->min_align);
 
-		*room = arena_free_is_clean(a) ? 0 : num_sub((size_t)(a->end - position), pad);
+		*room = arena_can_print_ahead(a) ? num_sub((size_t)(a->end - position), pad) : 0;
 		start = *room != 0 ? position + pad : NULL;
 	} else {
 		start = s->data + s->len;
 		*room = s->cap - s->len + 1;
-		if (!arena_free_is_clean(a) && s->data + arena_footprint(a, s->cap + 1) == position)
+		if (arena_can_print_ahead(a) &&
+		    s->data + arena_footprint(a, s->cap + 1) == position)
 			*room = (size_t)(a->end - start);
 	}
 	*room = num_min(*room, INT_MAX); /* more is EOVERFLOW in vsnprintf(3) */
@@ -70,13 +71,26 @@ static char *tail(const bump_str_t *s, size_t *room)
 }
 
 /*
+ * Print a text that was measured as `n` bytes; @return the bytes that stand there, which are fewer where
+ * an argument changed meanwhile.
+ */
+static HERD_PRINTF(3, 0) int print_within(char *text, size_t n, const char *format, va_list args)
+{
+	const int printed = vsnprintf(text, n + 1, format, args);
+
+	return printed < 0 ? 0 : (int)num_min((size_t)printed, n);
+}
+
+/*
  * Print where the text will probably be, and make room afterwards. Growth in place finds the text
  * there already. Where the string had to move, or the room was too small, the text is printed
- * again. A failure leaves the string as it was: what was printed lies behind its end.
+ * again, with the errno that the caller had, for `%m` prints it. The length is that of the text which
+ * stands there. A failure leaves the string as it was: what was printed lies behind its end.
  */
 static HERD_PRINTF(3, 0) int print_str(bump_str_t *s, const char *function, const char *format,
 				       va_list args)
 {
+	const int before = errno;
 	size_t room;
 	va_list again;
 
@@ -86,14 +100,16 @@ static HERD_PRINTF(3, 0) int print_str(bump_str_t *s, const char *function, cons
 	char *const start = tail(s, &room);
 
 	va_copy(again, args);
-	const int n = vsnprintf(start, room, format, args);
+	int n = vsnprintf(start, room, format, args);
 	int error = n < 0 ? errno : 0;
 
 	if (n >= 0 && (size_t)n > s->cap - s->len)
 		error = bump_str_grow_(s, (size_t)n, function);
 	if (n > 0 && error == 0) {
-		if ((size_t)n >= room || s->data + s->len != start)
-			(void)vsnprintf(s->data + s->len, (size_t)n + 1, format, again);
+		if ((size_t)n >= room || s->data + s->len != start) {
+			errno = before;
+			n = print_within(s->data + s->len, (size_t)n, format, again);
+		}
 		s->len += (size_t)n;
 	}
 	va_end(again);

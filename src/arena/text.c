@@ -75,13 +75,13 @@ char *bump_strndup(bump_t *bump, const char *s, size_t n)
 
 /*
  * Most texts fit behind the position: they are printed there and need no second pass. Where free
- * memory must not be written to, the text is measured first. Where a text
- * fitted, it is allocated at the same place: `position + pad` is where an allocation starts.
+ * memory must stay clean, or is reserved, the text is measured first. Where a text fitted, it is allocated at the same place: `position + pad` is where an allocation starts.
  */
 static HERD_PRINTF(3, 0) char *print_text(bump_t *bump, const char *function, const char *format,
 					  va_list args)
 {
 	struct arena *a = arena_of(bump);
+	const int before = errno; /* `%m` prints it, whatever a source did to it meanwhile */
 	va_list again;
 
 	if (!arena_usable(a, function))
@@ -89,7 +89,8 @@ static HERD_PRINTF(3, 0) char *print_text(bump_t *bump, const char *function, co
 
 	char *const position = arena_ptr(a);
 	const size_t pad = num_pad(position, a->min_align);
-	const size_t left = arena_free_is_clean(a) ? 0 : num_sub((size_t)(a->end - position), pad);
+	const size_t left =
+		arena_can_print_ahead(a) ? num_sub((size_t)(a->end - position), pad) : 0;
 	const size_t room = num_min(left, INT_MAX);
 
 	va_copy(again, args);
@@ -97,8 +98,10 @@ static HERD_PRINTF(3, 0) char *print_text(bump_t *bump, const char *function, co
 
 	char *text = n >= 0 ? alloc_text(a, (size_t)n, function) : NULL;
 
-	if (text != NULL && (size_t)n >= room)
+	if (text != NULL && (size_t)n >= room) {
+		errno = before;
 		(void)vsnprintf(text, (size_t)n + 1, format, again);
+	}
 	va_end(again);
 	return text;
 }

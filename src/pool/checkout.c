@@ -181,6 +181,7 @@ static void park_and_release(herd_t *herd, struct member *m, const char *functio
 {
 	recent_note(herd, m);
 	member_disown(m);
+	arena_end_reservation(&m->arena, arena_ptr(&m->arena)); /* nobody can commit it any more */
 	member_park(m);
 	if (!member_release(&herd->stack, m)) /* two threads put it at the same time */
 		put_back_already(function);
@@ -220,8 +221,8 @@ void herd_put(herd_t *herd, bump_t *bump)
 	if (bump == NULL)
 		return;
 	if (HERD_LIKELY(a->herd == herd && recent_of(herd)->member == member_of(bump) &&
-			(a->flags & (CLOSED_PARKED | IS_LOCAL)) == 0 && arena_callbacks == NULL &&
-			!san_checks_threads())) {
+			(a->flags & (CLOSED_PARKED | CLOSED_RESERVED | IS_LOCAL)) == 0 &&
+			arena_callbacks == NULL && !san_checks_threads())) {
 		member_park(member_of(bump));
 		PROBE2(put, herd, bump);
 		const unsigned former = member_set_free(member_of(bump));

@@ -35,29 +35,29 @@ struct slot {
 };
 
 /*
+ * What a thread knows of its own members, in one block, which is also the value of the key: so the end of
+ * the thread needs no thread-local variable. Where these are emulated they may be gone by then.
+ *
  * Open addressing, at most half full, so that a search always ends at a free slot. Slots are not
  * freed one by one: those of herds that are gone are dropped when the table is full. It need not
  * grow then.
  */
-struct table {
-	struct slot *slots;
-	size_t size; /* a power of two, or 0 */
+struct locals {
+	uint64_t thread_id;
+	size_t size; /* a power of two */
 	size_t used;
+	struct slot slots[];
 };
 
 enum { FIRST_SIZE = 8 };
 
 THREAD_LOCAL uint64_t my_thread_id;
-static THREAD_LOCAL struct table mine;
-
-/* A key whose destructor runs at a thread's end; it may be that no key is left in the process. */
-static pthread_key_t at_exit;
-static bool at_exit_works;
+static THREAD_LOCAL struct locals *mine;
 
 /* --- the table --- */
 
 /* The slot of a herd, or the free one where it belongs. The table has one: it is half empty. */
-static struct slot *find_slot(const struct table *t, uint64_t herd)
+static struct slot *find_slot(struct locals *t, uint64_t herd)
 {
 	size_t i = (size_t)herd & (t->size - 1);
 
@@ -66,37 +66,50 @@ static struct slot *find_slot(const struct table *t, uint64_t herd)
 	return &t->slots[i];
 }
 
+/* Whether a slot is used, for a herd that is alive. */
+static bool slot_is_alive(const struct slot *slot)
+{
+	return slot->herd != 0 && registry_visit(slot->herd, NULL, NULL);
+}
+
 /*
- * Move what belongs to living herds to a table with room for as many again. False: there is no
- * memory, and the table is as before.
+ * A table with what belongs to living herds, and room for as many again. NULL: there is no memory.
  *
  * A herd may be destroyed between the two walks. Then the table has more room than was asked for.
  * None can come to life, for an id is not used twice.
  */
-static bool rebuild(struct table *t)
+static struct locals *rebuilt(const struct locals *t)
 {
+	const size_t size = t != NULL ? t->size : 0;
 	size_t alive = 0;
 
-	for (size_t i = 0; i < t->size; i++)
-		alive += t->slots[i].herd != 0 && registry_visit(t->slots[i].herd, NULL, NULL);
+	for (size_t i = 0; i < size; i++)
+		alive += slot_is_alive(&t->slots[i]);
 
-	struct table next = {.size = num_max(num_up_to_power_of_2(4 * alive + 1), FIRST_SIZE)};
+	const size_t next_size = num_max(num_up_to_power_of_2(4 * alive + 1), FIRST_SIZE);
+	struct locals *next =
+		(struct locals *)calloc(1, sizeof *next + next_size * sizeof(struct slot));
 
-	next.slots = calloc(next.size, sizeof *next.slots);
-	if (next.slots == NULL)
-		return false;
-	for (size_t i = 0; i < t->size; i++) {
-		if (t->slots[i].herd == 0 || !registry_visit(t->slots[i].herd, NULL, NULL))
+	if (next == NULL)
+		return NULL;
+	next->thread_id = my_thread_id;
+	next->size = next_size;
+	for (size_t i = 0; i < size; i++) {
+		if (!slot_is_alive(&t->slots[i]))
 			continue;
-		*find_slot(&next, t->slots[i].herd) = t->slots[i];
-		next.used++;
+		*find_slot(next, t->slots[i].herd) = t->slots[i];
+		next->used++;
 	}
-	free(t->slots);
-	*t = next;
-	return true;
+	return next;
 }
 
 /* --- the end of a thread --- */
+
+/* A member that goes back at the end of the thread with that id. */
+struct leaving {
+	struct member *member;
+	uint64_t thread_id;
+};
 
 /*
  * Under a lock of the registry, so the herd is alive, and herd_recall() is not at work on it. What
@@ -104,9 +117,11 @@ static bool rebuild(struct table *t)
  */
 static void put_back(herd_t *herd, void *ctx)
 {
-	struct member *m = (struct member *)ctx;
+	const struct leaving *leaving = (const struct leaving *)ctx;
+	struct member *m = leaving->member;
 
-	if (!member_is_mine(m))
+	/* Relaxed: as in member_is_mine(). */
+	if (atomic_load_explicit(&m->local, memory_order_relaxed) != leaving->thread_id)
 		return; /* recalled */
 	member_disown(m);
 	PROBE2(put, herd, &m->arena.head);
@@ -119,21 +134,41 @@ static void put_back(herd_t *herd, void *ctx)
  * anew and sets the key again, and the system runs this once more. It does so a few times only
  * (PTHREAD_DESTRUCTOR_ITERATIONS); what is left then stays out.
  */
-static void end_of_thread(void *unused)
+static void end_of_thread(void *value)
 {
-	(void)unused;
-	for (size_t i = 0; i < mine.size; i++) {
-		if (mine.slots[i].herd != 0)
-			(void)registry_visit(mine.slots[i].herd, put_back, mine.slots[i].member);
+	struct locals *t = (struct locals *)value;
+
+	for (size_t i = 0; i < t->size; i++) {
+		struct leaving leaving = {t->slots[i].member, t->thread_id};
+
+		if (t->slots[i].herd != 0)
+			(void)registry_visit(t->slots[i].herd, put_back, &leaving);
 	}
-	free(mine.slots);
-	mine = (struct table){0};
+	mine = NULL;
+	free(t);
 }
 
-static void create_key(void)
+/*
+ * The key whose destructor is end_of_thread(), made when it is first needed; false: the process has
+ * none left now. It is stored as a number above 0. Two threads may make one each: then the second gives
+ * its own back. Acquire and release pair with each other: who has the number has the key.
+ */
+static bool thread_key(pthread_key_t *key)
 {
-	at_exit_works = pthread_key_create(&at_exit, end_of_thread) == 0;
-	san_publish(&at_exit);
+	static _Atomic uintptr_t known;
+	uintptr_t number = atomic_load_explicit(&known, memory_order_acquire);
+
+	if (number == 0) {
+		if (pthread_key_create(key, end_of_thread) != 0)
+			return false;
+		if (atomic_compare_exchange_strong_explicit(&known, &number, (uintptr_t)*key + 1,
+							    memory_order_acq_rel,
+							    memory_order_acquire))
+			return true;
+		pthread_key_delete(*key);
+	}
+	*key = (pthread_key_t)(number - 1);
+	return true;
 }
 
 /*
@@ -142,23 +177,27 @@ static void create_key(void)
  */
 static struct slot *make_slot(const herd_t *herd)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_key_t key;
 
-	pthread_once(&once, create_key);
-	san_observe(&at_exit);
-	if (!at_exit_works)
+	if (!thread_key(&key))
 		return NULL;
 	if (my_thread_id == 0)
 		my_thread_id = id_next();
-	/* First: a table is never made before it is certain that end_of_thread() will free it. */
-	if (pthread_getspecific(at_exit) == NULL && pthread_setspecific(at_exit, &mine) != 0)
-		return NULL;
-	if (2 * (mine.used + 1) > mine.size && !rebuild(&mine))
-		return NULL;
+	if (mine == NULL || 2 * (mine->used + 1) > mine->size) {
+		struct locals *next = rebuilt(mine);
 
-	struct slot *slot = find_slot(&mine, herd->id);
+		/* The key first: a table is never used before it is certain that it is freed. */
+		if (next == NULL || pthread_setspecific(key, next) != 0) {
+			free(next);
+			return NULL;
+		}
+		free(mine);
+		mine = next;
+	}
 
-	mine.used += slot->herd == 0;
+	struct slot *slot = find_slot(mine, herd->id);
+
+	mine->used += slot->herd == 0;
 	return slot;
 }
 
@@ -170,10 +209,10 @@ static struct slot *make_slot(const herd_t *herd)
  */
 static struct member *own_member(const herd_t *herd)
 {
-	if (mine.size == 0)
+	if (mine == NULL)
 		return NULL;
 
-	const struct slot *slot = find_slot(&mine, herd->id);
+	const struct slot *slot = find_slot(mine, herd->id);
 
 	return slot->herd == herd->id && member_is_mine(slot->member) ? slot->member : NULL;
 }
