@@ -74,11 +74,11 @@ make_tree()
 		echo 'not checked: unreadable files, for this user can read them all'
 		rm -r tree/unreadable tree/locked
 	fi
-	# what is no regular file is no part of the tree
+	# what is no regular file is only counted
 	ln -s ../tree/numbers.c tree/link_to_file
 	ln -s .. tree/link_to_parent
 	ln -s nowhere tree/dangling
-	mkfifo tree/fifo
+	mkfifo tree/fifo tree/deep/fifo
 }
 
 # Writes what grep, sort and uniq find in the text files below $1: their names to `files`, counts as
@@ -176,6 +176,9 @@ check_left_out()
 	grep -v 'Permission denied$' messages >found
 	printf 'index: tree/%s\n' "$odd_name: binary" 'deep/binary_late: binary' |
 		cmp -s - found || fail "messages: $(cat messages)"
+	number_is symbolic_links 3
+	number_is special_files 2
+	grep -q '^left out: .*, 3 symbolic links, 2 special files$' text || fail "text: $(cat text)"
 	if [ -e tree/unreadable ]; then
 		check_unreadable
 	fi
@@ -188,7 +191,7 @@ check_unreadable()
 	sed -n 's/: Permission denied$//p' messages >found
 	printf 'index: tree/%s\n' locked unreadable | cmp -s - found ||
 		fail "messages: $(cat messages)"
-	grep -q '^left out: 2 binary, 2 unreadable$' text || fail "text: $(cat text)"
+	grep -q '^left out: 2 binary, 2 unreadable, ' text || fail "text: $(cat text)"
 }
 
 # Status $1 and a message that holds $2, from the index with the other arguments.
@@ -213,6 +216,7 @@ mkdir empty_tree
 "$index" --json empty_tree | grep -q '^  "files": 0,$' || fail "an empty tree is not empty"
 "$index" tree/numbers.c | grep -q '1         1  x1F$' || fail "a single file"
 check_refusal 1 'nowhere: No such file' nowhere
+check_refusal 1 'tree/fifo: neither a directory nor a file' tree/fifo
 check_refusal 2 'not a number of threads.*: 0' --threads 0
 check_refusal 2 'not a number of threads.*: 2x' --threads 2x
 check_refusal 2 'neither herd nor malloc: jemalloc' --allocator jemalloc

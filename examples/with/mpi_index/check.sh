@@ -51,6 +51,8 @@ make_tree()
 	awk 'BEGIN { for (i = 0; i < 100000; i++) print "quite_a_long_name_" i }' >"$work/tree/large"
 	printf 'binary \000\n' >"$work/tree/binary"
 	: >"$work/tree/none"
+	ln -s none "$work/tree/deep/link"
+	mkfifo "$work/tree/deep/fifo"
 }
 
 # examples/index goes on with how long it took.
@@ -73,7 +75,7 @@ says_what_is_left_out()
 {
 	ranks 3 "$work/tree" >"$work/printed" 2>"$work/said" &&
 		[ "$(cat "$work/said")" = "mpi_index: $work/tree/binary: binary" ] &&
-		grep -qx 'left out: 1 binary, 0 unreadable' "$work/printed"
+		grep -qx 'left out: 1 binary, 0 unreadable, 1 symbolic links, 1 special files' "$work/printed"
 }
 
 # Status 1, nothing printed, and $1 ranks that failed, which say $2.

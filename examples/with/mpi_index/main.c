@@ -30,7 +30,7 @@
 
 #define MOST_FREQUENT 20
 
-enum { FILES, BYTES, IDENTIFIERS, BINARIES, UNREADABLE, TOTALS };
+enum { FILES, BYTES, IDENTIFIERS, BINARIES, UNREADABLE, SYMLINKS, SPECIALS, TOTALS };
 
 struct options {
 	const char *root;
@@ -40,16 +40,17 @@ struct options {
 };
 
 /* Counts, and prints why files are not in the index. */
-static void sum_up(const struct index *index, const struct path *unreadable, uint64_t *totals)
+static void sum_up(const struct index *index, const struct walk *walk, uint64_t *totals)
 {
 	totals[FILES] = index->texts;
 	totals[BYTES] = index->bytes;
 	totals[IDENTIFIERS] = index->identifiers;
 	totals[BINARIES] = index->binaries;
 	totals[UNREADABLE] = index->unreadable;
-	for (; unreadable != NULL; unreadable = unreadable->next) {
-		fprintf(stderr, "mpi_index: %s: %s\n", unreadable->name,
-			strerror(unreadable->error));
+	totals[SYMLINKS] = walk->symlinks;
+	totals[SPECIALS] = walk->specials;
+	for (const struct path *path = walk->unreadable; path != NULL; path = path->next) {
+		fprintf(stderr, "mpi_index: %s: %s\n", path->name, strerror(path->error));
 		totals[UNREADABLE]++;
 	}
 	for (const struct batch *batch = index->batches; batch != NULL; batch = batch->next) {
@@ -73,7 +74,7 @@ static int build(const struct process *process, const struct options *options,
 	int error = index_build(&index, &job);
 
 	if (error == 0) {
-		sum_up(&index, walk->unreadable, totals);
+		sum_up(&index, walk, totals);
 		error = found_pack(found, process->bump, &index.table);
 	}
 	const int busy = herd_destroy(herd); /* frees the index */
@@ -90,8 +91,9 @@ static int print(const struct options *options, const uint64_t *totals, const st
 	printf("%s: %ju files, %ju bytes, %ju identifiers, %zu distinct\n", options->root,
 	       (uintmax_t)totals[FILES], (uintmax_t)totals[BYTES], (uintmax_t)totals[IDENTIFIERS],
 	       count);
-	printf("left out: %ju binary, %ju unreadable\n\n", (uintmax_t)totals[BINARIES],
-	       (uintmax_t)totals[UNREADABLE]);
+	printf("left out: %ju binary, %ju unreadable, %ju symbolic links, %ju special files\n\n",
+	       (uintmax_t)totals[BINARIES], (uintmax_t)totals[UNREADABLE],
+	       (uintmax_t)totals[SYMLINKS], (uintmax_t)totals[SPECIALS]);
 	printf("     count     files  identifier\n");
 	for (size_t i = 0; i < most; i++)
 		printf("%10zu %9zu  %s\n", rows[i].count, rows[i].files, rows[i].name);
