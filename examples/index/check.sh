@@ -208,6 +208,14 @@ check_refusal()
 	[ ! -s text ] || fail "index $*: printed: $(cat text)"
 }
 
+# Status 1 and a message where the result can not be written.
+check_full_disk()
+{
+	[ -c /dev/full ] || return 0
+	! "$index" "$@" >/dev/full 2>messages || fail "index $*: a full disk is not noticed"
+	grep -q "can't be written" messages || fail "index $*: said: $(cat messages)"
+}
+
 make_tree
 compare_with_grep tree
 check_left_out
@@ -223,6 +231,9 @@ check_refusal 2 'neither herd nor malloc: jemalloc' --allocator jemalloc
 check_refusal 2 'more than one directory: b' a b
 check_refusal 2 'unknown' --unknown
 "$index" --help | grep -q '^Usage: index' || fail "no help"
+check_full_disk tree
+check_full_disk --json tree
+check_full_disk --help
 # A part of it is enough for a short run.
 [ "${HERD_TEST_QUICK-}" != 1 ] || quick=/usr/include/linux/netfilter
 for part in ${quick-} /usr/include/linux /usr/include; do

@@ -93,6 +93,11 @@ fails()
 		[ "$(grep -c "^mpi_index: rank .: $fails_message" "$work/said")" = "$fails_count" ]
 }
 
+prints_help()
+{
+	ranks 2 --help >"$work/printed" && [ "$(grep -c '^Usage: mpi_index' "$work/printed")" = 1 ]
+}
+
 if ! command -v mpirun >/dev/null || ! run_ranks 3 true >/dev/null 2>&1; then
 	skip 'the index over several processes' 'mpirun is missing, or can not run here'
 	finish
@@ -103,6 +108,7 @@ for count in 1 2 3; do
 done
 check 'of an empty tree, too' finds_the_same 3 "$work/empty"
 check 'of a single file, too' finds_the_same 3 "$work/tree/large"
+check '--help' prints_help
 check 'files that are left out are named' says_what_is_left_out
 # Only the rank that has the large file needs so much.
 check 'one rank that has no memory ends all' fails 1 'the index: Cannot allocate' \

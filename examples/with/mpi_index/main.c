@@ -30,6 +30,9 @@
 
 #define MOST_FREQUENT 20
 
+static const char usage[] =
+	"Usage: mpi_index [--all] [--help] [--limit BYTES] [--threads N] DIRECTORY\n";
+
 enum { FILES, BYTES, IDENTIFIERS, BINARIES, UNREADABLE, SYMLINKS, SPECIALS, TOTALS };
 
 struct options {
@@ -37,6 +40,7 @@ struct options {
 	unsigned threads;
 	size_t limit; /* of a rank's herd */
 	bool all;
+	bool help;
 };
 
 /* Counts, and prints why files are not in the index. */
@@ -97,7 +101,9 @@ static int print(const struct options *options, const uint64_t *totals, const st
 	printf("     count     files  identifier\n");
 	for (size_t i = 0; i < most; i++)
 		printf("%10zu %9zu  %s\n", rows[i].count, rows[i].files, rows[i].name);
-	return fflush(stdout) == 0 ? 0 : errno;
+	if (fflush(stdout) != 0)
+		return errno;
+	return ferror(stdout) ? EIO : 0;
 }
 
 /* The whole program, run by each rank. */
@@ -142,6 +148,7 @@ static size_t number_of(const char *text, size_t most)
 static bool read_options(struct options *options, int argc, char **argv)
 {
 	static const struct option known[] = {{"all", no_argument, NULL, 'a'},
+					      {"help", no_argument, NULL, 'h'},
 					      {"limit", required_argument, NULL, 'l'},
 					      {"threads", required_argument, NULL, 't'},
 					      {NULL, 0, NULL, 0}};
@@ -153,6 +160,8 @@ static bool read_options(struct options *options, int argc, char **argv)
 	while (good && (option = getopt_long(argc, argv, "", known, NULL)) != -1) {
 		if (option == 'a')
 			options->all = true;
+		else if (option == 'h')
+			options->help = true;
 		else if (option == 'l')
 			good = (options->limit = number_of(optarg, SIZE_MAX)) != 0;
 		else if (option == 't')
@@ -161,7 +170,7 @@ static bool read_options(struct options *options, int argc, char **argv)
 			good = false;
 	}
 	options->root = argv[optind];
-	return good && optind + 1 == argc;
+	return good && (options->help || optind + 1 == argc);
 }
 
 int main(int argc, char **argv)
@@ -179,9 +188,10 @@ int main(int argc, char **argv)
 
 	if (!read_options(&options, argc, argv)) {
 		if (process.rank == 0)
-			fprintf(stderr, "usage: mpi_index [--all] [--limit BYTES] [--threads N] "
-					"DIRECTORY\n");
+			fputs(usage, stderr);
 		status = 2;
+	} else if (options.help) {
+		status = process.rank == 0 && (fputs(usage, stdout) == EOF || fflush(stdout) != 0);
 	} else if (all_well(&process, "starting", process.bump != NULL ? 0 : ENOMEM) &&
 		   run(&process, &options)) {
 		status = 0;
