@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Programs whose results can't be written say so, and fail.
+"""A program that can't write its results reports that, and fails.
 
 Usage: check_output.py PROGRAM...
 """

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What every program that prints results should ask last: whether they arrived. */
+/* The last check of a program that prints results: have they been written? */
 #ifndef OUTPUT_H
 #define OUTPUT_H
 

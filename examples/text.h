@@ -18,9 +18,9 @@
 char *text_read(bump_t *bump, const char *path);
 
 /*
- * Returns the text, or a copy in the arena with U+FFFD for each maximal part of it that is no UTF-8,
- * as browsers and Python's errors='replace' have it; NULL if there is no memory. Prints a warning
- * where it replaced something.
+ * Returns the text if it is UTF-8. Otherwise prints a warning and returns a copy in the arena, where
+ * U+FFFD stands for each maximal part of an invalid sequence, as in browsers and with Python's
+ * errors='replace'. Returns NULL if there is no memory, and has printed that.
  */
 char *text_repair(bump_t *bump, const char *name, char *text);
 
