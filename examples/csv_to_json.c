@@ -5,15 +5,34 @@
  * beforehand. All of them grow in an arena, where they are finished without a copy and freed at
  * once.
  *
- * Usage: csv_to_json [FILE...]
- * `-` is the standard input. Without a file it converts a table of its own and checks the result.
+ * Quotes mean what they mean to Python's csv module, and the result is that of its DictReader.
  */
 #include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <herd/str.h>
 #include <herd/vec.h>
+
+#include "output.h"
+#include "text.h"
+
+static const char help[] =
+	"Usage: csv_to_json [FILE...]\n"
+	"Print tables of comma-separated values as JSON: one array of objects per file.\n"
+	"'-' is the standard input. Without a file, convert a table of its own.\n"
+	"\n"
+	"The first line names the columns; all others must have as many cells. Empty lines\n"
+	"are skipped. A cell that begins with a quote may hold commas, newlines, and two\n"
+	"quotes for one; what follows its closing quote belongs to it. All other quotes stand\n"
+	"for themselves. Bytes that are not UTF-8 become U+FFFD, with a warning.\n"
+	"\n"
+	"  --help  print this help\n"
+	"\n"
+	"Exit status: 0 on success; 1 if a file can't be read or converted, or if the result\n"
+	"can't be written; 2 if the command line is wrong.\n";
 
 typedef BUMP_VEC(const char *) cells_t;
 
@@ -26,54 +45,31 @@ typedef BUMP_VEC(struct row) rows_t;
 struct reader {
 	bump_t *bump;
 	const char *name; /* of the file */
-	const char *at;	  /* the next character of the text, which ends in a NUL */
-	size_t line;
+	const char *text;
+	const char *at; /* the next character of the text, which ends in a NUL */
+	bool reported;	/* what is wrong; otherwise it is a lack of memory */
 };
 
-static const char *fail(const struct reader *reader, const char *problem)
+/* Prints what is wrong at a place of the text. Returns NULL, which callers pass on. */
+static const char *fail(struct reader *reader, const char *at, const char *problem)
 {
-	fprintf(stderr, "%s:%zu: %s\n", reader->name, reader->line, problem);
+	fprintf(stderr, "%s:%zu: %s\n", reader->name, text_line(reader->text, at), problem);
+	reader->reported = true;
 	return NULL;
-}
-
-/* Reads a whole file straight into the builder's tail. */
-static const char *read_text(bump_t *bump, const char *name, FILE *file)
-{
-	bump_str_t text;
-	size_t length;
-	size_t n = 0;
-
-	bump_str_init(&text, bump);
-	do {
-		text.len += n;
-		if (bump_str_reserve(&text, 4096) != 0) {
-			fprintf(stderr, "%s: %s\n", name, strerror(ENOMEM));
-			return NULL;
-		}
-		n = fread(text.data + text.len, 1, text.cap - text.len, file);
-	} while (n > 0);
-
-	const char *finished = bump_str_finish(&text, &length);
-
-	if (ferror(file) || finished == NULL || strlen(finished) != length) {
-		fprintf(stderr, "%s: %s\n", name,
-			ferror(file) ? "it can't be read" : "not a text file");
-		return NULL;
-	}
-	return finished;
 }
 
 /* Between quotes everything is text, and two quotes stand for one. */
 static int scan_quoted(struct reader *reader, bump_str_t *cell)
 {
+	const char *const opened = reader->at;
+
 	for (reader->at++; *reader->at != '\0'; reader->at++) {
 		if (*reader->at == '"' && *++reader->at != '"')
 			return 0;
-		reader->line += *reader->at == '\n';
 		if (bump_str_putc(cell, *reader->at) != 0)
 			return -1;
 	}
-	fail(reader, "a quote is not closed");
+	fail(reader, opened, "this quote is not closed");
 	return -1;
 }
 
@@ -86,10 +82,8 @@ static const char *scan_cell(struct reader *reader)
 	if (*reader->at == '"' && scan_quoted(reader, &cell) != 0)
 		return NULL;
 
-	const size_t n = strcspn(reader->at, ",\"\r\n");
+	const size_t n = strcspn(reader->at, ",\r\n"); /* here quotes stand for themselves */
 
-	if (reader->at[n] == '"')
-		return fail(reader, "a quote within a cell");
 	if (bump_str_append(&cell, reader->at, n) != 0)
 		return NULL;
 	reader->at += n;
@@ -103,7 +97,6 @@ static const char **scan_row(struct reader *reader, size_t *count)
 	const char *cell;
 
 	bump_vec_init(&cells, reader->bump);
-	reader->line++;
 	for (;; reader->at++) {
 		cell = scan_cell(reader);
 		if (cell == NULL || bump_vec_push(&cells, cell) != 0)
@@ -111,8 +104,6 @@ static const char **scan_row(struct reader *reader, size_t *count)
 		if (*reader->at != ',')
 			break;
 	}
-	reader->at += *reader->at == '\r';
-	reader->at += *reader->at == '\n';
 	*count = cells.len;
 	return bump_vec_finish(&cells);
 }
@@ -122,32 +113,19 @@ static int scan_rows(struct reader *reader, rows_t *rows)
 {
 	struct row row;
 
-	while (*reader->at != '\0') {
+	/* The end of a line is skipped here, too, as if an empty line came after it. */
+	while (*(reader->at += strspn(reader->at, "\r\n")) != '\0') {
+		const char *const began = reader->at;
+
 		row.cells = scan_row(reader, &row.count);
 		if (row.cells == NULL || bump_vec_push(rows, row) != 0)
 			return -1;
 		if (row.count != rows->data[0].count) {
-			fail(reader, "not as many cells as in the first line");
+			fail(reader, began, "not as many cells as in the first line");
 			return -1;
 		}
 	}
 	return 0;
-}
-
-/* Appends a string in the notation of JSON. */
-static int put_string(bump_str_t *json, const char *text)
-{
-	int error = bump_str_putc(json, '"');
-
-	for (; *text != '\0' && error == 0; text++) {
-		if (*text == '"' || *text == '\\')
-			error = bump_str_printf(json, "\\%c", *text);
-		else if ((unsigned char)*text < ' ')
-			error = bump_str_printf(json, "\\u%04x", (unsigned)*text);
-		else
-			error = bump_str_putc(json, *text);
-	}
-	return error != 0 ? error : bump_str_putc(json, '"');
 }
 
 static int put_row(bump_str_t *json, const struct row *names, const struct row *row)
@@ -157,11 +135,11 @@ static int put_row(bump_str_t *json, const struct row *names, const struct row *
 	for (size_t i = 0; i < row->count && error == 0; i++) {
 		error = i > 0 ? bump_str_puts(json, ", ") : 0;
 		if (error == 0)
-			error = put_string(json, names->cells[i]);
+			error = text_put_json(json, names->cells[i]);
 		if (error == 0)
 			error = bump_str_puts(json, ": ");
 		if (error == 0)
-			error = put_string(json, row->cells[i]);
+			error = text_put_json(json, row->cells[i]);
 	}
 	return error != 0 ? error : bump_str_puts(json, "}");
 }
@@ -186,33 +164,22 @@ static const char *to_json(bump_t *bump, const rows_t *rows)
 /* Returns the table as JSON, in the arena, or prints the problem and returns NULL. */
 static const char *convert(bump_t *bump, const char *name, const char *text)
 {
-	struct reader reader = {.bump = bump, .name = name, .at = text};
+	struct reader reader = {.bump = bump, .name = name, .text = text, .at = text};
 	rows_t rows;
 
 	bump_vec_init(&rows, bump);
-	errno = 0;
 	const char *const json = scan_rows(&reader, &rows) == 0 ? to_json(bump, &rows) : NULL;
 
-	if (json == NULL && errno == ENOMEM)
-		fail(&reader, strerror(ENOMEM));
+	if (json == NULL && !reader.reported)
+		fail(&reader, reader.at, strerror(ENOMEM));
 	return json;
 }
 
 static int convert_file(bump_t *bump, const char *path)
 {
-	FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
-	const char *text;
-	const char *json = NULL;
+	const char *const text = text_read(bump, path);
+	const char *const json = text != NULL ? convert(bump, path, text) : NULL;
 
-	if (file == NULL) {
-		perror(path);
-		return 1;
-	}
-	text = read_text(bump, path, file);
-	if (text != NULL)
-		json = convert(bump, path, text);
-	if (file != stdin)
-		fclose(file);
 	return json == NULL || fputs(json, stdout) == EOF;
 }
 
@@ -238,21 +205,42 @@ static int demonstrate(bump_t *bump)
 	return 1;
 }
 
+/* Returns the exit status. */
+static int run(bump_t *bump, char **paths)
+{
+	int status = 0;
+
+	if (*paths == NULL)
+		status = demonstrate(bump);
+	for (; *paths != NULL; paths++) {
+		if (convert_file(bump, *paths) != 0)
+			status = 1; /* the others can still be converted */
+		bump_reset(bump);
+	}
+	return output_written("csv_to_json") ? status : 1;
+}
+
 int main(int argc, char **argv)
 {
+	static const struct option known[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	const int option = getopt_long(argc, argv, "", known, NULL);
+
+	if (option == 'h') {
+		fputs(help, stdout);
+		return !output_written("csv_to_json");
+	}
+	if (option != -1) { /* getopt_long has printed the problem */
+		fputs("Try 'csv_to_json --help'.\n", stderr);
+		return 2;
+	}
 	bump_t *bump = bump_new(NULL);
-	int status = 0;
 
 	if (bump == NULL) {
 		perror("csv_to_json");
 		return 1;
 	}
-	if (argc < 2)
-		status = demonstrate(bump);
-	for (int i = 1; i < argc && status == 0; i++) {
-		status = convert_file(bump, argv[i]);
-		bump_reset(bump);
-	}
+	const int status = run(bump, argv + optind);
+
 	bump_destroy(bump);
 	return status;
 }

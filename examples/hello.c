@@ -15,6 +15,8 @@
 
 #include <herd/herd.h>
 
+#include "output.h"
+
 #define THREADS 4
 #define INTS 1000
 
@@ -232,5 +234,5 @@ int main(void)
 			return 1;
 		}
 	}
-	return 0;
+	return output_written("hello") ? 0 : 1;
 }

@@ -11,6 +11,7 @@
 #include <herd/herd.h>
 
 #include "factors.h"
+#include "output.h"
 
 #define COUNT 100000
 #define PRIMES 9592 /* the number of primes among them */
@@ -61,5 +62,5 @@ int main(void)
 		error = busy;
 	if (error != 0)
 		fprintf(stderr, "openmp_map: %s\n", strerror(error));
-	return error != 0;
+	return error != 0 || !output_written("openmp_map");
 }

@@ -15,6 +15,7 @@
 #include <herd/herd.h>
 
 #include "factors.h"
+#include "output.h"
 
 #define THREADS 4
 #define COUNT 100000u
@@ -113,5 +114,5 @@ int main(void)
 		error = busy;
 	if (error != 0)
 		fprintf(stderr, "parallel_map: %s\n", strerror(error));
-	return error != 0;
+	return error != 0 || !output_written("parallel_map");
 }

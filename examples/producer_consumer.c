@@ -16,6 +16,8 @@
 #include <ck_ring.h>
 #include <herd/herd.h>
 
+#include "output.h"
+
 #define MESSAGES 100000u
 #define RING_SIZE 1024u /* a power of two, as ck_ring requires */
 #define RING_ROOM (RING_SIZE - 1)
@@ -189,5 +191,5 @@ int main(void)
 		error = busy;
 	if (error != 0)
 		fprintf(stderr, "producer_consumer: %s\n", strerror(error));
-	return error != 0;
+	return error != 0 || !output_written("producer_consumer");
 }

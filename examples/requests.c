@@ -14,6 +14,8 @@
 #include <herd/cache.h>
 #include <herd/herd.h>
 
+#include "output.h"
+
 #define THREADS 4
 #define REQUESTS 2000 /* per thread */
 
@@ -83,7 +85,8 @@ int main(void)
 	herd_cache_stats(server.cache, &stats);
 	printf("%zu chunks from the cache, %zu from the system; %zu bytes at most\n", stats.hits,
 	       stats.misses, stats.peak);
-	if (herd_cache_destroy(server.cache) != 0 || failed != NULL || started < THREADS)
+	if (herd_cache_destroy(server.cache) != 0 || failed != NULL || started < THREADS ||
+	    !output_written("requests"))
 		return EXIT_FAILURE;
 	return EXIT_SUCCESS;
 }

@@ -74,11 +74,11 @@ make_tree()
 		echo 'not checked: unreadable files, for this user can read them all'
 		rm -r tree/unreadable tree/locked
 	fi
-	# what is no regular file is no part of the tree
+	# what is no regular file is only counted
 	ln -s ../tree/numbers.c tree/link_to_file
 	ln -s .. tree/link_to_parent
 	ln -s nowhere tree/dangling
-	mkfifo tree/fifo
+	mkfifo tree/fifo tree/deep/fifo
 }
 
 # Writes what grep, sort and uniq find in the text files below $1: their names to `files`, counts as
@@ -176,6 +176,9 @@ check_left_out()
 	grep -v 'Permission denied$' messages >found
 	printf 'index: tree/%s\n' "$odd_name: binary" 'deep/binary_late: binary' |
 		cmp -s - found || fail "messages: $(cat messages)"
+	number_is symbolic_links 3
+	number_is special_files 2
+	grep -q '^left out: .*, 3 symbolic links, 2 special files$' text || fail "text: $(cat text)"
 	if [ -e tree/unreadable ]; then
 		check_unreadable
 	fi
@@ -188,7 +191,7 @@ check_unreadable()
 	sed -n 's/: Permission denied$//p' messages >found
 	printf 'index: tree/%s\n' locked unreadable | cmp -s - found ||
 		fail "messages: $(cat messages)"
-	grep -q '^left out: 2 binary, 2 unreadable$' text || fail "text: $(cat text)"
+	grep -q '^left out: 2 binary, 2 unreadable, ' text || fail "text: $(cat text)"
 }
 
 # Status $1 and a message that holds $2, from the index with the other arguments.
@@ -205,6 +208,14 @@ check_refusal()
 	[ ! -s text ] || fail "index $*: printed: $(cat text)"
 }
 
+# Status 1 and a message where the result can not be written.
+check_full_disk()
+{
+	[ -c /dev/full ] || return 0
+	! "$index" "$@" >/dev/full 2>messages || fail "index $*: a full disk is not noticed"
+	grep -q "can't be written" messages || fail "index $*: said: $(cat messages)"
+}
+
 make_tree
 compare_with_grep tree
 check_left_out
@@ -213,12 +224,16 @@ mkdir empty_tree
 "$index" --json empty_tree | grep -q '^  "files": 0,$' || fail "an empty tree is not empty"
 "$index" tree/numbers.c | grep -q '1         1  x1F$' || fail "a single file"
 check_refusal 1 'nowhere: No such file' nowhere
+check_refusal 1 'tree/fifo: neither a directory nor a file' tree/fifo
 check_refusal 2 'not a number of threads.*: 0' --threads 0
 check_refusal 2 'not a number of threads.*: 2x' --threads 2x
 check_refusal 2 'neither herd nor malloc: jemalloc' --allocator jemalloc
 check_refusal 2 'more than one directory: b' a b
 check_refusal 2 'unknown' --unknown
 "$index" --help | grep -q '^Usage: index' || fail "no help"
+check_full_disk tree
+check_full_disk --json tree
+check_full_disk --help
 # A part of it is enough for a short run.
 [ "${HERD_TEST_QUICK-}" != 1 ] || quick=/usr/include/linux/netfilter
 for part in ${quick-} /usr/include/linux /usr/include; do

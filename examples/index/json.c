@@ -119,6 +119,8 @@ void report_json(const struct report *report)
 	printf("  \"identifiers\": %zu,\n  \"distinct\": %zu,\n", report->identifiers,
 	       report->distinct);
 	print_excluded(report);
+	printf("  \"symbolic_links\": %zu,\n  \"special_files\": %zu,\n", report->symlinks,
+	       report->specials);
 	print_rows(report);
 	print_phases(report);
 	if (report->has_herd)

@@ -17,6 +17,7 @@
 
 #include <herd/herd.h>
 
+#include "../output.h"
 #include "indexer.h"
 #include "options.h"
 #include "progress.h"
@@ -155,10 +156,7 @@ static bool print(const struct options *options, const struct report *report)
 		report_json(report);
 	else
 		report_text(report);
-	if (fflush(stdout) == 0 && !ferror(stdout))
-		return true;
-	perror("index: writing the result");
-	return false;
+	return output_written("index");
 }
 
 int main(int argc, char **argv)
@@ -173,7 +171,8 @@ int main(int argc, char **argv)
 	const int error = bump != NULL ? run_phases(&options, bump, &report) : errno;
 
 	if (error != 0)
-		fprintf(stderr, "index: %s: %s\n", options.root, strerror(error));
+		fprintf(stderr, "index: %s: %s\n", options.root,
+			error == EINVAL ? "neither a directory nor a file" : strerror(error));
 	else if (print(&options, &report) && check(&report))
 		status = 0;
 	bump_destroy(bump);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../output.h"
 #include "indexer.h"
 
 static const char help[] =
@@ -21,6 +22,8 @@ static const char help[] =
 	"  --json                   print JSON\n"
 	"  --all                    list all identifiers, not only the twenty most frequent\n"
 	"  --help                   print this help\n"
+	"\n"
+	"Symbolic links and special files (fifos, sockets, devices) are counted, and not read.\n"
 	"\n"
 	"Exit status: 0 on success; 1 if it failed, if the second phase requested new memory\n"
 	"from a herd, or if the phases differ; 2 if the command line is wrong.\n";
@@ -89,7 +92,7 @@ void options_read(struct options *options, int argc, char **argv)
 			break;
 		case 'h':
 			fputs(help, stdout);
-			exit(0);
+			exit(!output_written("index"));
 		default: /* getopt_long has printed the problem */
 			fputs("Try 'index --help'.\n", stderr);
 			exit(2);

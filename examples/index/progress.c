@@ -5,22 +5,42 @@
 #include "progress.h"
 
 #include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
-#define WIDTH 40
+#define WIDTH 40 /* of the bar, at most */
 
 void progress_init(struct progress *progress)
 {
 	*progress = (struct progress){.on_terminal = isatty(STDERR_FILENO) == 1};
 }
 
+/* Returns the columns of the terminal, which may change at any time. */
+static int columns(void)
+{
+	struct winsize size;
+
+	return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+/* The line stays shorter than the terminal is wide: the bar shrinks, then goes, then the title. */
 static void draw(const struct progress *progress)
 {
 	static const char bar[WIDTH + 1] = "########################################";
-	const int filled = (int)(progress->shown * WIDTH / 100);
+	const int title = (int)strlen(progress->title);
+	const int room = columns() - 1;
+	const int most = room - title - (int)strlen(" [] 100%");
+	const int width = most < WIDTH ? most : WIDTH;
+	const int filled = (int)progress->shown * width / 100;
 
-	fprintf(stderr, "\r%s [%-*.*s] %3u%%", progress->title, WIDTH, filled, bar,
-		progress->shown);
+	if (width > 0)
+		fprintf(stderr, "\r%s [%-*.*s] %3u%%\033[K", progress->title, width, filled, bar,
+			progress->shown);
+	else if (room >= title + (int)strlen(" 100%"))
+		fprintf(stderr, "\r%s %3u%%\033[K", progress->title, progress->shown);
+	else if (room >= (int)strlen("100%"))
+		fprintf(stderr, "\r%3u%%\033[K", progress->shown);
 	fflush(stderr);
 }
 

@@ -33,6 +33,8 @@ static int gather_excluded(struct report *report, bump_t *bump, const struct ind
 	report->excluded = excluded;
 	report->excluded_count = count;
 	report->binary_count = index->binaries;
+	report->symlinks = walk->symlinks;
+	report->specials = walk->specials;
 	for (const struct batch *batch = index->batches; batch != NULL; batch = batch->next) {
 		if (batch->kind != BATCH_TEXT)
 			*excluded++ = (struct excluded){batch->path, batch->error};
@@ -97,8 +99,9 @@ void report_text(const struct report *report)
 	print_excluded(report);
 	printf("%s: %zu files, %zu bytes, %zu identifiers, %zu distinct\n", report->root,
 	       report->files, report->bytes, report->identifiers, report->distinct);
-	printf("left out: %zu binary, %zu unreadable\n\n", report->binary_count,
-	       report->excluded_count - report->binary_count);
+	printf("left out: %zu binary, %zu unreadable, %zu symbolic links, %zu special files\n\n",
+	       report->binary_count, report->excluded_count - report->binary_count,
+	       report->symlinks, report->specials);
 	printf("     count     files  identifier\n");
 	for (size_t i = 0; i < report->row_count; i++)
 		printf("%10zu %9zu  %s\n", report->rows[i].count, report->rows[i].files,

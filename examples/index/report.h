@@ -41,6 +41,8 @@ struct report {
 	struct excluded *excluded; /* binary ones first, then by path */
 	size_t binary_count;
 	size_t excluded_count;
+	size_t symlinks; /* these are only counted */
+	size_t specials;
 	bool differs; /* the second phase found something else */
 	struct cost phases[PHASES];
 	bool has_herd;

@@ -209,7 +209,7 @@ static int scan_all(struct scanner *scanner, int fd)
 
 static int scan_path(struct scanner *scanner)
 {
-	const int fd = open(scanner->batch->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	const int fd = open(scanner->batch->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
 	if (fd < 0)
 		return errno;

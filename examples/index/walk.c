@@ -25,6 +25,8 @@ struct walker {
 	struct list unreadable;
 	size_t count;
 	size_t bytes;
+	size_t symlinks;
+	size_t specials;
 };
 
 static void list_init(struct list *list)
@@ -46,13 +48,15 @@ static int list_add(struct list *list, bump_t *bump, const char *name, int error
 	return 0;
 }
 
-/* Adds a path to the list of its type. Returns EINVAL if it belongs into none. */
+/* Adds a path to the list of its type. Returns EINVAL if there is none, where it is only counted. */
 static int sort_in(struct walker *walker, const char *name, const struct stat *status)
 {
 	if (S_ISDIR(status->st_mode))
 		return list_add(&walker->directories, walker->bump, name, 0);
-	if (!S_ISREG(status->st_mode))
+	if (!S_ISREG(status->st_mode)) {
+		*(S_ISLNK(status->st_mode) ? &walker->symlinks : &walker->specials) += 1;
 		return EINVAL;
+	}
 	walker->count++;
 	walker->bytes += (size_t)status->st_size;
 	return list_add(&walker->files, walker->bump, name, 0);
@@ -109,6 +113,8 @@ static int fill_array(struct walk *walk, const struct walker *walker)
 	walk->count = walker->count;
 	walk->bytes = walker->bytes;
 	walk->unreadable = walker->unreadable.first;
+	walk->symlinks = walker->symlinks;
+	walk->specials = walker->specials;
 	walk->files = BUMP_NEW_ARRAY(walker->bump, const char *, walker->count);
 	if (walk->files == NULL)
 		return ENOMEM;

@@ -14,6 +14,8 @@
 #include <herd/adapt.h>
 #include <herd/herd.h>
 
+#include "../output.h"
+
 #define THREADS 4
 #define DOCUMENTS 100
 
@@ -92,5 +94,5 @@ int main(void)
 	cJSON_InitHooks(&hooks);
 	for (int i = 0; good && i < 3; i++)
 		good = run_phase(herd);
-	return herd_destroy(herd) != 0 || !good;
+	return herd_destroy(herd) != 0 || !good || !output_written("cjson");
 }

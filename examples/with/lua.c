@@ -14,6 +14,8 @@
 
 #include <herd/adapt.h>
 
+#include "../output.h"
+
 #define LIMIT ((size_t)16 << 20)
 
 /* Runs within lua_pcall(), so that errors of the libraries are caught, too. */
@@ -81,5 +83,5 @@ int main(void)
 		       "[string \"return 1 +\"]:1: unexpected symbol near <eof>");
 	wrong += check(bump, sum, LUA_OK, "500500");
 	bump_destroy(bump);
-	return wrong != 0;
+	return wrong != 0 || !output_written("lua");
 }

@@ -29,6 +29,8 @@
 #include <herd/herd.h>
 #include <herd/vec.h>
 
+#include "../output.h"
+
 #define THREADS 4
 #define ROWS 500
 #define PAGES 400
@@ -190,5 +192,5 @@ int main(void)
 	good = good && used_pages();
 	sqlite3_shutdown();
 	bump_destroy(pages);
-	return herd_destroy(herd) != 0 || !good;
+	return herd_destroy(herd) != 0 || !good || !output_written("sqlite");
 }

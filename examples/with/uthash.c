@@ -19,6 +19,8 @@
 
 #include <uthash.h>
 
+#include "../output.h"
+
 struct word {
 	UT_hash_handle hh;
 	size_t count;
@@ -120,5 +122,5 @@ int main(void)
 	bump_destroy(bump);
 	if (error != 0)
 		fprintf(stderr, "uthash: %s\n", strerror(error));
-	return error != 0;
+	return error != 0 || !output_written("uthash");
 }

@@ -13,6 +13,8 @@
 
 #include <herd/adapt.h>
 
+#include "../output.h"
+
 #define TEXTS 20
 
 struct text {
@@ -105,5 +107,5 @@ int main(void)
 		bump_reset(bump);
 	}
 	bump_destroy(bump);
-	return failed;
+	return failed || !output_written("zstd");
 }

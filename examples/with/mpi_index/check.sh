@@ -51,6 +51,8 @@ make_tree()
 	awk 'BEGIN { for (i = 0; i < 100000; i++) print "quite_a_long_name_" i }' >"$work/tree/large"
 	printf 'binary \000\n' >"$work/tree/binary"
 	: >"$work/tree/none"
+	ln -s none "$work/tree/deep/link"
+	mkfifo "$work/tree/deep/fifo"
 }
 
 # examples/index goes on with how long it took.
@@ -73,7 +75,7 @@ says_what_is_left_out()
 {
 	ranks 3 "$work/tree" >"$work/printed" 2>"$work/said" &&
 		[ "$(cat "$work/said")" = "mpi_index: $work/tree/binary: binary" ] &&
-		grep -qx 'left out: 1 binary, 0 unreadable' "$work/printed"
+		grep -qx 'left out: 1 binary, 0 unreadable, 1 symbolic links, 1 special files' "$work/printed"
 }
 
 # Status 1, nothing printed, and $1 ranks that failed, which say $2.
@@ -91,6 +93,11 @@ fails()
 		[ "$(grep -c "^mpi_index: rank .: $fails_message" "$work/said")" = "$fails_count" ]
 }
 
+prints_help()
+{
+	ranks 2 --help >"$work/printed" && [ "$(grep -c '^Usage: mpi_index' "$work/printed")" = 1 ]
+}
+
 if ! command -v mpirun >/dev/null || ! run_ranks 3 true >/dev/null 2>&1; then
 	skip 'the index over several processes' 'mpirun is missing, or can not run here'
 	finish
@@ -101,6 +108,7 @@ for count in 1 2 3; do
 done
 check 'of an empty tree, too' finds_the_same 3 "$work/empty"
 check 'of a single file, too' finds_the_same 3 "$work/tree/large"
+check '--help' prints_help
 check 'files that are left out are named' says_what_is_left_out
 # Only the rank that has the large file needs so much.
 check 'one rank that has no memory ends all' fails 1 'the index: Cannot allocate' \

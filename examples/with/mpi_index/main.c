@@ -30,26 +30,31 @@
 
 #define MOST_FREQUENT 20
 
-enum { FILES, BYTES, IDENTIFIERS, BINARIES, UNREADABLE, TOTALS };
+static const char usage[] =
+	"Usage: mpi_index [--all] [--help] [--limit BYTES] [--threads N] DIRECTORY\n";
+
+enum { FILES, BYTES, IDENTIFIERS, BINARIES, UNREADABLE, SYMLINKS, SPECIALS, TOTALS };
 
 struct options {
 	const char *root;
 	unsigned threads;
 	size_t limit; /* of a rank's herd */
 	bool all;
+	bool help;
 };
 
 /* Counts, and prints why files are not in the index. */
-static void sum_up(const struct index *index, const struct path *unreadable, uint64_t *totals)
+static void sum_up(const struct index *index, const struct walk *walk, uint64_t *totals)
 {
 	totals[FILES] = index->texts;
 	totals[BYTES] = index->bytes;
 	totals[IDENTIFIERS] = index->identifiers;
 	totals[BINARIES] = index->binaries;
 	totals[UNREADABLE] = index->unreadable;
-	for (; unreadable != NULL; unreadable = unreadable->next) {
-		fprintf(stderr, "mpi_index: %s: %s\n", unreadable->name,
-			strerror(unreadable->error));
+	totals[SYMLINKS] = walk->symlinks;
+	totals[SPECIALS] = walk->specials;
+	for (const struct path *path = walk->unreadable; path != NULL; path = path->next) {
+		fprintf(stderr, "mpi_index: %s: %s\n", path->name, strerror(path->error));
 		totals[UNREADABLE]++;
 	}
 	for (const struct batch *batch = index->batches; batch != NULL; batch = batch->next) {
@@ -73,7 +78,7 @@ static int build(const struct process *process, const struct options *options,
 	int error = index_build(&index, &job);
 
 	if (error == 0) {
-		sum_up(&index, walk->unreadable, totals);
+		sum_up(&index, walk, totals);
 		error = found_pack(found, process->bump, &index.table);
 	}
 	const int busy = herd_destroy(herd); /* frees the index */
@@ -90,12 +95,15 @@ static int print(const struct options *options, const uint64_t *totals, const st
 	printf("%s: %ju files, %ju bytes, %ju identifiers, %zu distinct\n", options->root,
 	       (uintmax_t)totals[FILES], (uintmax_t)totals[BYTES], (uintmax_t)totals[IDENTIFIERS],
 	       count);
-	printf("left out: %ju binary, %ju unreadable\n\n", (uintmax_t)totals[BINARIES],
-	       (uintmax_t)totals[UNREADABLE]);
+	printf("left out: %ju binary, %ju unreadable, %ju symbolic links, %ju special files\n\n",
+	       (uintmax_t)totals[BINARIES], (uintmax_t)totals[UNREADABLE],
+	       (uintmax_t)totals[SYMLINKS], (uintmax_t)totals[SPECIALS]);
 	printf("     count     files  identifier\n");
 	for (size_t i = 0; i < most; i++)
 		printf("%10zu %9zu  %s\n", rows[i].count, rows[i].files, rows[i].name);
-	return fflush(stdout) == 0 ? 0 : errno;
+	if (fflush(stdout) != 0)
+		return errno;
+	return ferror(stdout) ? EIO : 0;
 }
 
 /* The whole program, run by each rank. */
@@ -140,6 +148,7 @@ static size_t number_of(const char *text, size_t most)
 static bool read_options(struct options *options, int argc, char **argv)
 {
 	static const struct option known[] = {{"all", no_argument, NULL, 'a'},
+					      {"help", no_argument, NULL, 'h'},
 					      {"limit", required_argument, NULL, 'l'},
 					      {"threads", required_argument, NULL, 't'},
 					      {NULL, 0, NULL, 0}};
@@ -151,6 +160,8 @@ static bool read_options(struct options *options, int argc, char **argv)
 	while (good && (option = getopt_long(argc, argv, "", known, NULL)) != -1) {
 		if (option == 'a')
 			options->all = true;
+		else if (option == 'h')
+			options->help = true;
 		else if (option == 'l')
 			good = (options->limit = number_of(optarg, SIZE_MAX)) != 0;
 		else if (option == 't')
@@ -159,7 +170,7 @@ static bool read_options(struct options *options, int argc, char **argv)
 			good = false;
 	}
 	options->root = argv[optind];
-	return good && optind + 1 == argc;
+	return good && (options->help || optind + 1 == argc);
 }
 
 int main(int argc, char **argv)
@@ -177,9 +188,10 @@ int main(int argc, char **argv)
 
 	if (!read_options(&options, argc, argv)) {
 		if (process.rank == 0)
-			fprintf(stderr, "usage: mpi_index [--all] [--limit BYTES] [--threads N] "
-					"DIRECTORY\n");
+			fputs(usage, stderr);
 		status = 2;
+	} else if (options.help) {
+		status = process.rank == 0 && (fputs(usage, stdout) == EOF || fflush(stdout) != 0);
 	} else if (all_well(&process, "starting", process.bump != NULL ? 0 : ENOMEM) &&
 		   run(&process, &options)) {
 		status = 0;

@@ -50,17 +50,14 @@ bool share_out(const struct process *process, const char *root, struct walk *wal
 {
 	uint64_t sizes[2] = {0, 0}; /* the number of files, and the bytes of their names */
 	char *names = NULL;
-	const struct path *unreadable = NULL;
+	struct walk whole = {0};
 	int error = 0;
 
 	if (process->rank == 0) {
-		error = walk_tree(walk, process->bump, root);
+		error = walk_tree(&whole, process->bump, root);
 		if (error == 0)
-			error = list_files(process, walk, &names, &sizes[1]);
-		if (error == 0) {
-			sizes[0] = walk->count;
-			unreadable = walk->unreadable;
-		}
+			error = list_files(process, &whole, &names, &sizes[1]);
+		sizes[0] = whole.count;
 	}
 	if (!all_well(process, root, error))
 		return false;
@@ -73,6 +70,8 @@ bool share_out(const struct process *process, const char *root, struct walk *wal
 
 	MPI_Bcast(names, (int)sizes[1], MPI_CHAR, 0, MPI_COMM_WORLD);
 	error = take_share(process, walk, names, (size_t)sizes[0]);
-	walk->unreadable = unreadable;
+	walk->unreadable = whole.unreadable; /* rank 0 alone counts what is not shared out */
+	walk->symlinks = whole.symlinks;
+	walk->specials = whole.specials;
 	return all_well(process, "the share of files", error);
 }
