@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory for the library's own structures. Not from aligned_alloc(3): glibc searches for each block
- * of it, while malloc(3) finds one that was freed a moment ago at once, and programs make thousands
- * of small herds. Under a leak checker it is aligned_alloc(3) nevertheless, because some take a
- * pointer into a block for a leak.
+ * Memory for the library's own structures.
+ *
+ * It does not come from aligned_alloc(3). glibc searches for each such block, whereas malloc(3)
+ * finds one that was freed a moment ago at once, and programs make thousands of small herds. So the
+ * block is larger than the structure, which begins at the first cache line in it.
+ *
+ * Under a leak checker aligned_alloc(3) is used nevertheless: some of these tools report a block as
+ * lost when the only pointer to it leads to its middle.
  */
 
 #include "base/heap.h"
@@ -19,6 +23,7 @@ void *heap_new(size_t size, void **block)
 	const bool plain = !san_checks_memory();
 	char *start = plain ? malloc(num_add(size, HEAP_ALIGN)) : aligned_alloc(HEAP_ALIGN, size);
 
+	/* The caller keeps this beside the structure, because free(3) takes no other address. */
 	*block = start;
 	if (start == NULL)
 		return NULL;

@@ -4,8 +4,9 @@
 
 /*
  * Arithmetic on sizes and addresses that come from a caller. A sum, a product or a rounding that
- * does not fit is SIZE_MAX, which no arena, limit or source can satisfy: so one comparison at the
- * end of a calculation finds every overflow in it, and nobody has to check the steps.
+ * does not fit is SIZE_MAX, which no arena, limit or source can satisfy. So one comparison at the
+ * end of a calculation finds every overflow in it, and nobody has to check the steps. SIZE_MAX
+ * stays SIZE_MAX in every function here that makes a number larger, except in a product with 0.
  */
 
 #include <stdbool.h>
@@ -26,7 +27,7 @@ static inline size_t num_mul(size_t a, size_t b)
 	return __builtin_mul_overflow(a, b, &product) ? SIZE_MAX : product;
 }
 
-/* a - b, or 0 where b is more. */
+/* a - b, or 0 where b is more: what is left of a limit that was lowered below what is held. */
 static inline size_t num_sub(size_t a, size_t b)
 {
 	return a > b ? a - b : 0;
@@ -47,7 +48,10 @@ static inline bool num_is_power_of_2(size_t n)
 	return n != 0 && (n & (n - 1)) == 0;
 }
 
-/* The multiple of `unit` (a power of two) at or above n; SIZE_MAX where there is none. */
+/*
+ * The multiple of `unit` (a power of two) at or above n; SIZE_MAX where there is none. The highest
+ * multiple of all counts as none, too, because its sum is SIZE_MAX: nobody has so much memory.
+ */
 static inline size_t num_up(size_t n, size_t unit)
 {
 	const size_t sum = num_add(n, unit - 1);
@@ -74,7 +78,10 @@ static inline size_t num_up_to_power_of_2(size_t n)
 	return power;
 }
 
-/* How many bytes lie between p and the next multiple of `unit` (a power of two). */
+/*
+ * How many bytes lie between p and the next multiple of `unit` (a power of two); 0 where p is one.
+ * The negation wraps on purpose.
+ */
 static inline size_t num_pad(const void *p, size_t unit)
 {
 	return -(uintptr_t)p & (unit - 1);

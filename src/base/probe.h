@@ -3,15 +3,16 @@
 #define HERD_BASE_PROBE_H
 
 /*
- * Static probes (USDT), for perf, bpftrace and gdb: the only file that includes <sys/sdt.h>.
- * src/doc/observe.md lists them.
+ * Static probes (USDT), for perf, bpftrace and gdb. This is the only file that includes
+ * <sys/sdt.h>. src/doc/observe.md lists the probes.
  *
- * A probe is one no-operation instruction, and a note, which is not loaded, that says where it is
- * and where its arguments are. So what is passed has to be there already: a value in a register or
- * in memory, never one that is computed for the probe. In herd_get and herd_put that is tested
- * (tests/probes).
+ * A probe is a single nop, and a note in the file that is not loaded. The note says where the nop
+ * is and where its arguments are. So an argument has to be there already: a value in a register or
+ * in memory, never one that is computed for the probe. tests/release/probes checks this for
+ * herd_get and herd_put.
  *
- * An argument has no side effect, and is not atomic: without probes nothing must be left of it.
+ * An argument must have no side effect and must not be atomic, because in a build without probes
+ * nothing may be left of it.
  */
 
 #ifndef HERD_PROBES
@@ -21,11 +22,14 @@
 #if HERD_PROBES
 
 #if defined(__clang__)
-/* It takes memory wherever it is allowed, and would store registers there for it. */
+/*
+ * Where an operand may be in memory, clang puts it there: it would store registers for the probe.
+ * So an argument is a constant or in a register. On powerpc the header's own constraint stays.
+ */
 #if !defined(__powerpc__)
 #define STAP_SDT_ARG_CONSTRAINT nr
 #endif
-/* What the header's macros expand to is reported where they are used. */
+/* A warning about what the header's macros expand to is reported at their users. */
 #pragma clang diagnostic ignored "-Wgnu-zero-variadic-macro-arguments"
 #endif
 #include <sys/sdt.h>
@@ -35,6 +39,7 @@
 
 #else
 
+/* The arguments stay expressions, so that a variable which only a probe reads is not unused. */
 #define PROBE1(name, a) ((void)(a))
 #define PROBE2(name, a, b) ((void)(a), (void)(b))
 

@@ -3,13 +3,21 @@
 #define HERD_BASE_SAN_H
 
 /*
- * Every hook of a sanitizer or of valgrind. The runtimes' functions are weak: they are there
- * where the process runs under a sanitizer, whether or not the library itself was compiled with
- * it, and NULL everywhere else. So a program that is instrumented alone gets the same reports as
- * one whose libraries are.
+ * Every hook of a sanitizer or of valgrind.
  *
- * States of a byte of arena memory: no access (not handed out), fresh (handed out, undefined),
- * raw (the library's own, or about to be the source's again).
+ * The runtimes' functions are weak: they are there where the process runs under a sanitizer,
+ * whether or not the library itself was compiled with it, and NULL everywhere else. So a program
+ * that is instrumented alone gets the same reports as one whose libraries are instrumented too. A
+ * process without any of them pays a comparison with NULL, on paths that are slow anyway.
+ *
+ * A byte of arena memory is in one of three states, which the functions of these names set:
+ *
+ *   no access   not handed out: a free part of a chunk, a red zone, a chunk that is spare or kept
+ *   fresh       handed out, and undefined until the program writes it
+ *   raw         the library's own, or about to be the source's again
+ *
+ * What a tool can't see is stated for it: san_defined() what the library wrote, san_root() what it
+ * refers to, san_publish() and san_observe() what it orders, san_writes() what it changes.
  */
 
 #include <stdatomic.h>
@@ -31,6 +39,7 @@
 #define VALGRIND_MAKE_MEM_DEFINED(p, n) ((void)(p), (void)(n))
 #endif
 
+/* Default visibility: a hidden weak symbol would be NULL although the runtime has the function. */
 #define SAN_WEAK __attribute__((weak, visibility("default")))
 
 SAN_WEAK void __asan_poison_memory_region(const volatile void *p, size_t n);
@@ -43,20 +52,24 @@ SAN_WEAK void __tsan_acquire(void *p);
 SAN_WEAK void __tsan_release(void *p);
 SAN_WEAK void __tsan_write8(void *p);
 
-/* For functions that touch memory which the program may not. */
+/* For functions that touch memory which the program must not touch. */
 #define SAN_UNINSTRUMENTED __attribute__((no_sanitize("address", "undefined")))
 
-/* Bytes of no access between two allocations of a watched arena; a multiple of 8. */
+/*
+ * Bytes of no access after each allocation of an arena, where memory is checked. A multiple of 8,
+ * so that the position stays one (INV-UNIT); address sanitizer's shadow has that granularity, too.
+ */
 #define SAN_RED_ZONE 16
 
 /*
- * What is known of valgrind: san.c. Its requests cost a few cycles each even where it does not
- * run.
+ * What is known of valgrind: san.c. Its requests cost a few cycles each even where it does not run,
+ * so the answer to the first one is kept.
  */
 enum { SAN_UNKNOWN, SAN_NO, SAN_YES };
 extern _Atomic int san_valgrind;
 bool san_ask_valgrind(void);
 
+/* Relaxed: a thread that does not see the answer yet asks as well, and gets the same. */
 static inline bool san_on_valgrind(void)
 {
 	const int known = atomic_load_explicit(&san_valgrind, memory_order_relaxed);
@@ -64,12 +77,19 @@ static inline bool san_on_valgrind(void)
 	return known == SAN_UNKNOWN ? san_ask_valgrind() : known == SAN_YES;
 }
 
-/* Whether someone watches memory in this process. */
+/*
+ * Whether a tool checks the memory of this process. Then all arenas are closed, so that every
+ * allocation comes to the slow path and these functions are called for it.
+ */
 static inline bool san_checks_memory(void)
 {
 	return __asan_poison_memory_region != NULL || __msan_poison != NULL || san_on_valgrind();
 }
 
+/*
+ * [p, p + n) is nobody's: a tool reports whoever reads or writes there. MSan has no such state; for
+ * it the bytes are undefined, so that it reports whoever decides anything by them.
+ */
 static inline void san_no_access(const void *p, size_t n)
 {
 	if (__asan_poison_memory_region != NULL)
@@ -80,6 +100,10 @@ static inline void san_no_access(const void *p, size_t n)
 		VALGRIND_MAKE_MEM_NOACCESS(p, n);
 }
 
+/*
+ * [p, p + n) is handed out: it may be accessed, and what was there before must not be relied on.
+ * So a program that takes fresh memory for zeroed memory is reported, although new pages are zero.
+ */
 static inline void san_fresh(const void *p, size_t n)
 {
 	if (__asan_unpoison_memory_region != NULL)
@@ -90,6 +114,11 @@ static inline void san_fresh(const void *p, size_t n)
 		VALGRIND_MAKE_MEM_UNDEFINED(p, n);
 }
 
+/*
+ * [p, p + n) may be accessed without a report, as before the library had it. A source gets memory
+ * back in this state, because it may write there: free(3), for example, does. For MSan the bytes
+ * are defined, because the next owner may be code that it knows nothing of.
+ */
 static inline void san_raw(const void *p, size_t n)
 {
 	if (__asan_unpoison_memory_region != NULL)
@@ -101,8 +130,9 @@ static inline void san_raw(const void *p, size_t n)
 }
 
 /*
- * What the library wrote for the program to read; memory sanitizer can't see an uninstrumented
- * library's stores.
+ * The library wrote [p, p + n) for the program to read. Memory sanitizer can't see the stores of a
+ * library that is not instrumented, and would report the program's first decision by them. Valgrind
+ * sees every store by itself.
  */
 static inline void san_defined(const void *p, size_t n)
 {
@@ -111,15 +141,16 @@ static inline void san_defined(const void *p, size_t n)
 }
 
 /*
- * memcpy(3) and memset(3) of the program's memory. They are called, always: the sanitizers look there
- * at what an uninstrumented library reads and writes, and see nothing of the string instruction that a
- * compiler puts in their place when it optimises for size.
+ * memcpy(3) and memset(3) of the program's memory. They are called, always: the sanitizers
+ * intercept these calls, and so check what a library that is not instrumented reads and writes. A
+ * compiler that optimises for size puts a string instruction in their place, which no sanitizer
+ * sees.
  */
 static inline void *san_copy(void *to, const void *from, size_t n)
 {
 	void *(*copy)(void *, const void *, size_t) = memcpy;
 
-	__asm__("" : "+r"(copy)); /* the compiler does not know any more what it calls */
+	__asm__("" : "+r"(copy)); /* from here on the compiler does not know what it calls */
 	return copy(to, from, n);
 }
 
@@ -131,7 +162,11 @@ static inline void *san_zero(void *p, size_t n)
 	return set(p, 0, n);
 }
 
-/* Leak sanitizer: what only an arena's memory refers to is no leak. */
+/*
+ * Leak sanitizer: what only an arena's memory refers to is no leak. It looks for pointers in the
+ * blocks of malloc(3), not in what mmap(2) gave, so each chunk is registered as long as it is held.
+ * san_unroot() needs the same address and size.
+ */
 static inline void san_root(const void *p, size_t n)
 {
 	if (__lsan_register_root_region != NULL)
@@ -145,8 +180,10 @@ static inline void san_unroot(const void *p, size_t n)
 }
 
 /*
- * Valgrind's helgrind and drd, in a library that is built for them (-Dvalgrind_threads=true): san.c.
- * They know no atomic operations: besides what these order, they have to be told which memory is atomic.
+ * Valgrind's helgrind and drd, in a library that is built for them (-Dvalgrind_threads=true); see
+ * san.c. They know no atomic operations. So the library states what these order, and which memory
+ * is atomic. It is an option of the build because herd_get() and herd_put() then ask each time
+ * whether valgrind runs the process.
  */
 #if defined(HERD_VALGRIND_THREADS) && SAN_VALGRIND
 #define SAN_VALGRIND_THREADS true
@@ -160,23 +197,30 @@ void san_valgrind_atomic(void *p, size_t n);
 #define san_valgrind_atomic(p, n) ((void)(p), (void)(n))
 #endif
 
-/* What stands at p is atomic, and whoever looks is not to be judged. */
+/* [p, p + n) is accessed by atomic operations alone: threads that meet there are no race. */
 static inline void san_atomic(void *p, size_t n)
 {
 	if (SAN_VALGRIND_THREADS && san_on_valgrind())
 		san_valgrind_atomic(p, n);
 }
 
-/* Whether someone watches threads; then what follows says something. */
+/*
+ * Whether a tool checks threads, and what follows has an effect. A caller may take another way for
+ * it: in the pool, one whose order the tool can see.
+ */
 static inline bool san_checks_threads(void)
 {
 	return __tsan_acquire != NULL || (SAN_VALGRIND_THREADS && san_on_valgrind());
 }
 
 /*
- * Thread sanitizer: all before san_publish(p) happens before all after san_observe(p). Says what
- * the orders of the state word and the stack say already, to a runtime that sees neither assembly
- * nor an uninstrumented library.
+ * All that a thread did before san_publish(p) happens before all that another does after
+ * san_observe(p). This orders nothing on the machine. It repeats what the orders of the state word,
+ * the stack and the bins establish, for a tool that sees neither assembly nor the atomic operations
+ * of a library that is not instrumented. Without it, each hand-over would be reported as a race.
+ *
+ * So a publish stands before the release that it repeats, and an observe after the acquire: if
+ * either stood on the other side, a tool could see the hand-over before the order that allows it.
  */
 static inline void san_publish(void *p)
 {
@@ -196,7 +240,7 @@ static inline void san_observe(void *p)
 
 /*
  * Thread sanitizer: the library writes to what `p` points to. So two threads in one arena are
- * reported where nothing is inlined into the program, too, and the library is not instrumented.
+ * reported even where no fast path is inlined into the program and the library is not instrumented.
  */
 static inline void san_writes(void *p)
 {

@@ -3,8 +3,14 @@
 #define HERD_BASE_STACK_PORTABLE_H
 
 /*
- * The portable twin of the stack; included by stack.h, which says what each function does. One 64-bit
- * word of {40 bits of generation, 24 bits of index} over a table of entries.
+ * The portable twin of the stack; included by stack.h, which describes each function.
+ *
+ * It is for machines that can't swap two words at once. Its head is one 64-bit word of {40 bits of
+ * generation, 24 bits of index} over a table of entries. Therefore the number of entries is bounded
+ * (STACK_ENTRIES), and enlisting one may need memory and fail.
+ *
+ * The generation wraps after 2^40 pops. A popper would have to be suspended for exactly a multiple
+ * of that many, which take hours, between its load of the head and its swap.
  */
 
 #include <stdatomic.h>
@@ -13,26 +19,31 @@
 enum {
 	STACK_INDEX_BITS = 24,
 	STACK_FIRST_SEGMENT = 16, /* entries; every further segment has twice as many */
-	STACK_SEGMENTS = 20,	  /* 16 * (2^20 - 1) entries are all that 24 bits can tell */
+	STACK_SEGMENTS = 20,	  /* 16 * (2^20 - 1) entries: indices that fit in 24 bits */
 };
 
 struct stack_link {
 	uint32_t index; /* from 1 on; 0 is the end of the list */
-	_Atomic uint32_t
-		next; /* atomic, since a popper that loses reads it while its owner writes */
+	/* The entry below. Atomic, because a popper that loses reads it while its owner writes. */
+	_Atomic uint32_t next;
 };
 
+/* Alone on its cache line, except for `table`, which never changes: every pop needs both. */
 struct stack {
 	_Atomic uint64_t head __attribute__((aligned(64)));
 	struct stack_table *table;
 };
 
-/* The entries of all stacks that have it, by their indices; zero at first. */
+/*
+ * The entries of all stacks that have it, by their indices; zero at first. Segments, and not one
+ * array that is reallocated: poppers read them without a lock, so none may move.
+ */
 struct stack_table {
 	uint32_t entries;
 	struct stack_link **segments[STACK_SEGMENTS]; /* append only; see stack_at() */
 };
 
+/* Relaxed: nobody else uses the stack now (stack.h). No partner. */
 static inline void stack_clear(struct stack *s)
 {
 	atomic_store_explicit(&s->head, 0, memory_order_relaxed);
@@ -51,9 +62,13 @@ static inline void stack_table_done(struct stack_table *table)
 }
 
 /*
- * The table's slot of an index. Read without synchronisation: whoever has the index got it from
- * a `head`, whose release in stack_push() came after the slot was written in stack_enlist(); or
- * through the pops and pushes that brought the entry there from another stack.
+ * The table's slot of an index. It is read without synchronisation of its own, because whoever has
+ * the index got it in one of two ways, and the slot was written before:
+ *
+ * - from a `head`, whose release in stack_push() came after stack_enlist() had written the slot;
+ * - through the pops and pushes that brought the entry there from another stack.
+ *
+ * Segment n begins after 16 * (2^n - 1) entries: the logarithm of the block of 16 is the segment.
  */
 static inline struct stack_link **stack_at(struct stack_table *table, uint32_t index)
 {
@@ -63,7 +78,7 @@ static inline struct stack_link **stack_at(struct stack_table *table, uint32_t i
 	return &table->segments[segment][index - 1 - STACK_FIRST_SEGMENT * ((1u << segment) - 1)];
 }
 
-/* Make an entry known, before its first push. False: no memory. */
+/* False: there is no memory, or there are STACK_ENTRIES already; then nothing was changed. */
 static inline bool stack_enlist(struct stack_table *table, struct stack_link *link)
 {
 	const uint32_t index = table->entries + 1;
@@ -78,6 +93,10 @@ static inline bool stack_enlist(struct stack_table *table, struct stack_link *li
 		if (table->segments[segment] == NULL)
 			return false;
 	}
+	/*
+	 * Plain stores: nobody can have the index before the first push, whose release publishes
+	 * them. A segment that was made for an entry which is delisted stays for the next one.
+	 */
 	table->entries = index;
 	link->index = index;
 	atomic_init(&link->next, 0);
@@ -85,13 +104,17 @@ static inline bool stack_enlist(struct stack_table *table, struct stack_link *li
 	return true;
 }
 
-/* Forget the entry that was enlisted last, and never pushed. */
+/* Where another was enlisted since, the index stays unused: those above it must not change. */
 static inline void stack_delist(struct stack_table *table, const struct stack_link *link)
 {
 	if (link->index == table->entries)
 		table->entries--;
 }
 
+/*
+ * `head` is loaded relaxed: its value is only compared and written again. If it is old, the swap
+ * fails and yields the present one.
+ */
 static inline void stack_push(struct stack *s, struct stack_link *link)
 {
 	const uint64_t index_mask = ((uint64_t)1 << STACK_INDEX_BITS) - 1;
@@ -104,14 +127,14 @@ static inline void stack_push(struct stack *s, struct stack_link *link)
 				      memory_order_relaxed);
 		with_link = (head & ~index_mask) | link->index;
 		/*
-		 * Release: our writes to the member, and `next`, come before; pairs with the
-		 * acquires in stack_pop().
+		 * Release: `next`, and all that we did to the entry, come before; pairs with both
+		 * acquires in stack_pop(). Weak, because it is in a loop anyway.
 		 */
 	} while (!atomic_compare_exchange_weak_explicit(
 		&s->head, &head, with_link, memory_order_release, memory_order_relaxed));
 }
 
-/* A hint; relaxed. */
+/* A hint. Relaxed: nothing is read through it. No partner. */
 static inline bool stack_is_empty(const struct stack *s)
 {
 	const uint64_t index_mask = ((uint64_t)1 << STACK_INDEX_BITS) - 1;
@@ -126,9 +149,9 @@ static inline struct stack_link *stack_pop(struct stack *s)
 
 	for (;;) {
 		/*
-		 * Acquire: pairs with the release of the push that made this the head. A later
-		 * push that leaves it below continues that release sequence, and so does a pop,
-		 * for both only swap the word.
+		 * Acquire: pairs with the release in stack_push(), of the push that put this entry
+		 * there. Other pushes above it, and their pops, came since: both are swaps of the
+		 * word, and so continue the release sequence which that push began.
 		 */
 		uint64_t head = atomic_load_explicit(&s->head, memory_order_acquire);
 
@@ -136,9 +159,19 @@ static inline struct stack_link *stack_pop(struct stack *s)
 			return NULL;
 
 		struct stack_link *link = *stack_at(s->table, (uint32_t)(head & index_mask));
+		/*
+		 * Relaxed: ordered by the acquire above. If the entry was popped since, this may be
+		 * a later value, even one that another stack's push wrote (INV-STABLE: it can still
+		 * be read). Then the generation has advanced, and the swap below fails.
+		 */
 		const uint32_t next = atomic_load_explicit(&link->next, memory_order_relaxed);
 		const uint64_t generation = (head >> STACK_INDEX_BITS) + 1;
 
+		/*
+		 * Acquire: pairs with the release in stack_push(), as above; the popper must see
+		 * all that the pusher did. No release: a pop publishes nothing, and continues the
+		 * release sequences of the pushes below it.
+		 */
 		if (atomic_compare_exchange_weak_explicit(
 			    &s->head, &head, generation << STACK_INDEX_BITS | next,
 			    memory_order_acquire, memory_order_relaxed)) {

@@ -7,8 +7,15 @@
  * and cancellation.
  *
  * While a process has one thread, counters and exchanges that are seldom used take no locked
- * instruction. The answer can't become "more than one" between the question and the end of what it is
- * asked for, because only this thread could start another, and does not.
+ * instruction: the thread_ functions load and store instead. That is safe because the answer can't
+ * become "more than one" between the question and the end of the operation. Only this thread could
+ * start another, and it is busy here. A thread that is started later sees these stores, because
+ * what its creator did before pthread_create(3) happens before all that it does.
+ *
+ * herd_get() and herd_put() do not ask on their fast paths, which cost the same with one thread as
+ * with many.
+ *
+ * No signal handler can use these functions: it could come between the load and the store.
  */
 
 #include <pthread.h>
@@ -25,11 +32,14 @@
 #endif
 
 /*
- * A thread-local variable that is read without a call. A library that is loaded with dlopen(3) has the
- * little room that this needs.
+ * A thread-local variable that is read without a call: in a shared library, a get and a put took
+ * 12.3 ns with this model and 15.2 with the default. Its variables need room in each thread, which
+ * is set aside when the program starts. The C library reserves some for libraries that are loaded
+ * with dlopen(3), and herd needs little.
  */
 #define THREAD_LOCAL _Thread_local __attribute__((tls_model("initial-exec")))
 
+/* False where the C library does not know: then every operation is a locked one. */
 static inline bool single_threaded(void)
 {
 #ifdef SINGLE_KNOWN
@@ -39,7 +49,10 @@ static inline bool single_threaded(void)
 #endif
 }
 
-/* Add to a counter (modulo 2^N: so subtract, too); @return what it was. */
+/*
+ * Add to a counter; @return what it was. The sum is modulo 2^N, so that adding -n subtracts n.
+ * `order` is the caller's, who names its partner; with one thread there is nobody to order against.
+ */
 static inline size_t thread_add(_Atomic size_t *counter, size_t n, memory_order order)
 {
 	if (!single_threaded())
@@ -51,7 +64,7 @@ static inline size_t thread_add(_Atomic size_t *counter, size_t n, memory_order 
 	return former;
 }
 
-/* Exchange a pointer; @return what it was. */
+/* Exchange a pointer; @return what it was. `order` as above. */
 static inline void *thread_exchange(_Atomic(void *) *pointer, void *value, memory_order order)
 {
 	if (!single_threaded())
@@ -63,7 +76,12 @@ static inline void *thread_exchange(_Atomic(void *) *pointer, void *value, memor
 	return former;
 }
 
-/* Compare and swap; false: it is *expected no more, and *expected is what it is. */
+/*
+ * Compare and swap; false: the word is *expected no more, and *expected is what it is now. It may
+ * fail without a reason, so it is for loops. The caller has just loaded *expected from the word:
+ * with one thread it can't be anything else, and is not compared. On failure the order is relaxed,
+ * because the caller tries again.
+ */
 static inline bool thread_swap(_Atomic uint64_t *word, uint64_t *expected, uint64_t value,
 			       memory_order order)
 {
@@ -74,7 +92,7 @@ static inline bool thread_swap(_Atomic uint64_t *word, uint64_t *expected, uint6
 	return true;
 }
 
-/* thread_add() for a word of 64 bits. */
+/* thread_add() for a word of 64 bits, which on a 32-bit machine is not a size_t. */
 static inline uint64_t thread_add64(_Atomic uint64_t *word, uint64_t n, memory_order order)
 {
 	if (!single_threaded())
@@ -87,8 +105,11 @@ static inline uint64_t thread_add64(_Atomic uint64_t *word, uint64_t n, memory_o
 }
 
 /*
- * Deferred cancellation, off and on again: a thread that is cancelled where the library waits or calls
- * somebody would leave behind what it had begun. @return the former state, for thread_cancel_restore().
+ * Disable deferred cancellation: a thread that is cancelled where the library waits, or calls a
+ * function of the program, would leave behind what it had begun, such as a lock or a charge to a
+ * budget. A cancellation that comes meanwhile stays pending until the state is restored and the
+ * thread comes to its next cancellation point. @return the former state, for
+ * thread_cancel_restore().
  */
 static inline int thread_cancel_disable(void)
 {
@@ -98,6 +119,7 @@ static inline int thread_cancel_disable(void)
 	return state;
 }
 
+/* The former state, which the program may have set to "disabled" itself: so calls can nest. */
 static inline void thread_cancel_restore(int state)
 {
 	pthread_setcancelstate(state, NULL);
