@@ -2,14 +2,18 @@
 /*
  * Where a cache keeps chunks; see bin.h.
  *
- * Each class has a lock-free stack. Not of the chunks themselves: a popper that loses reads the
- * link of an entry that is gone (INV-STABLE), and a chunk may have gone back to the system by then.
- * So a chunk is held by a node, and nodes live as long as the bins: on the stack of vacant ones,
- * or on that of a class. Whoever popped a node has it alone until it is pushed again.
+ * Each class has a lock-free stack. The chunks themselves can't be its entries: a popper that loses
+ * reads the link of an entry that is gone (INV-STABLE), and a chunk may be the system's by then. So
+ * a chunk is held by a node. Nodes live as long as the bins, on the stack of vacant ones or on that
+ * of a class; both share one table. Whoever popped a node has it alone until it is pushed again.
  *
- * In front of each stack there is room for the chunk that came last, which needs no node: a thread
- * that gets and gives back in turns meets one exchange each way. There are several such places,
- * each for some of the threads, which so do not meet there.
+ * In front of each stack are slots, each with the chunk that came last from some of the threads.
+ * A slot needs no node: a thread that alternately gets a chunk and gives it back does one exchange
+ * each way, and with several slots fewer threads do so on the same cache line.
+ *
+ * fork(2): the child inherits bins that work. A node that another thread had popped is lost there,
+ * with the chunk in it; so are nodes that another thread was making. No slot or stack is ever half
+ * changed, since each change is one atomic operation.
  */
 
 #include "source/bin.h"
@@ -26,6 +30,7 @@ enum {
 	LARGEST_SEGMENT = 65536, /* up to this */
 };
 
+/* `memory` is plain: the pushes and pops of its node order it. */
 struct node {
 	struct stack_link link;
 	void *memory; /* a chunk of the class that the node stands in */
@@ -40,9 +45,11 @@ struct segment {
 /* --- classes --- */
 
 /*
- * Page counts up to BIN_STEPS have a class each, numbers from 0 on; then there are BIN_STEPS of
- * them from each power of two to the next. Counts are rounded to a multiple of 2^bits; those that
- * reach the next power of two get the number that it has itself.
+ * Page counts up to BIN_STEPS have a class each, with numbers from 0 on. From each further power of
+ * two to the next there are BIN_STEPS classes, multiples of 2^bits. A count that is rounded up to
+ * the next power of two gets the number that this has itself.
+ *
+ * For example, 16 pages are class 15; 17 and 18 are class 16, of 18 pages; 31 and 32 are class 23.
  */
 struct size_class bin_class_of(size_t pages)
 {
@@ -60,6 +67,7 @@ struct size_class bin_class_of(size_t pages)
 
 struct size_class bin_class(size_t number)
 {
+	/* Below 2 * BIN_STEPS every count has a class: number + 1 pages. */
 	const size_t bits = number < 2 * BIN_STEPS ? 0 : (number + 1) / BIN_STEPS - 1;
 
 	/* The last of a doubling, 2 * BIN_STEPS, is the first of the next. */
@@ -74,10 +82,12 @@ static struct node *node_of(struct stack_link *link)
 }
 
 /*
- * Whether this thread is the one that makes nodes from now on. Nobody waits for another that does:
- * the chunk is not kept then. A thread of another process was there when this one was forked, and
- * does not exist here. Acquire: the segments and the table are as the last one left them; pairs
- * with the release in grow_nodes().
+ * Whether this thread is the one that makes nodes from now on. Nobody waits for another thread that
+ * does: the chunk is not kept then. If the grower is of another process, this process was forked
+ * while that thread made nodes. It does not exist here, and will not finish.
+ *
+ * Acquire: the segments and the table are as the last grower left them; pairs with the release in
+ * grow_nodes(). The load before it is relaxed: the swap decides.
  */
 static bool begin_to_grow(struct bins *s)
 {
@@ -89,7 +99,13 @@ static bool begin_to_grow(struct bins *s)
 						       memory_order_acquire, memory_order_relaxed);
 }
 
-/* Make a segment of nodes, all vacant but the one that is returned; NULL: no memory. */
+/*
+ * Make a segment of nodes, all vacant except the one that is returned; NULL: no memory. The caller
+ * is the only thread that does, or the only thread that has the bins.
+ *
+ * The first node decides: where the table has no room for it, the segment is freed again, which is
+ * right because no node of it was pushed yet. Where the table is full later, the segment is short.
+ */
 static struct node *make_nodes(struct bins *s)
 {
 	const size_t n = s->segments != NULL ? num_min(s->segments->nodes * 2, LARGEST_SEGMENT)
@@ -111,15 +127,17 @@ static struct node *make_nodes(struct bins *s)
 	return &made->node[0];
 }
 
+/* A node where there was none vacant; NULL: no memory, or another thread is making nodes. */
 static struct node *grow_nodes(struct bins *s)
 {
 	if (!begin_to_grow(s))
 		return NULL;
 
-	struct stack_link *link = stack_pop(&s->vacant); /* another was faster */
+	/* Tried again: another thread may have made nodes since this one found none. */
+	struct stack_link *link = stack_pop(&s->vacant);
 	struct node *node = link != NULL ? node_of(link) : make_nodes(s);
 
-	/* Release: pairs with the acquire in begin_to_grow(). */
+	/* Release: pairs with the acquire in begin_to_grow(); the next grower sees all of this. */
 	atomic_store_explicit(&s->grower, 0, memory_order_release);
 	return node;
 }
@@ -133,6 +151,7 @@ static struct node *vacant_node(struct bins *s)
 
 /* --- chunks --- */
 
+/* The chunk is read before its node is pushed: from then on the node is another thread's. */
 static void *take_from_stack(struct bins *s, size_t number)
 {
 	struct stack_link *link = stack_pop(&s->bin[number].full);
@@ -146,6 +165,7 @@ static void *take_from_stack(struct bins *s, size_t number)
 	return memory;
 }
 
+/* Relaxed, all: a hint, through which nothing is read. No partner. */
 bool bin_is_empty(const struct bins *s, size_t number)
 {
 	const struct bin *bin = &s->bin[number];
@@ -157,7 +177,10 @@ bool bin_is_empty(const struct bins *s, size_t number)
 	return stack_is_empty(&bin->full);
 }
 
-/* The number of this thread's slot. */
+/*
+ * The number of this thread's slot, the same in all bins. Threads get them round-robin.
+ * Relaxed: any spread over the slots is right. No partner.
+ */
 static size_t my_slot(void)
 {
 	static _Atomic size_t threads;
@@ -171,8 +194,9 @@ static size_t my_slot(void)
 static void *take_from_slot(struct bin_slot *slot)
 {
 	/*
-	 * Looked at first, so that an empty place is only read. Acquire: what was done to the chunk
-	 * happens before what we do; pairs with the release in bin_put().
+	 * Read first (relaxed), so that an empty slot's line stays shared by those who look there.
+	 * The exchange acquires: what was done to the chunk happens before what we do with it;
+	 * pairs with the release in bin_put(). It gives NULL where another thread was faster.
 	 */
 	if (atomic_load_explicit(&slot->last, memory_order_relaxed) == NULL)
 		return NULL;
@@ -184,7 +208,10 @@ static void *take_from_slot(struct bin_slot *slot)
 	return memory;
 }
 
-/* This thread's slot first, those of others last. */
+/*
+ * This thread's slot first: its chunk is the hottest here. Those of others last, because each is a
+ * line that other threads write; but they are looked into before the system is asked for memory.
+ */
 void *bin_take(struct bins *s, size_t number)
 {
 	struct bin *bin = &s->bin[number];
@@ -199,14 +226,17 @@ void *bin_take(struct bins *s, size_t number)
 	return memory;
 }
 
+/* The chunk goes into this thread's slot; the one that was there goes on to the stack. */
 void *bin_put(struct bins *s, size_t number, void *memory)
 {
 	_Atomic(void *) *last = &s->bin[number].slots[my_slot()].last;
 
 	san_publish(last);
 	/*
-	 * Release: pairs with the acquire in take_from_slot(). Acquire: with the release of
-	 * whoever put what we take out, and hand on.
+	 * Release: what we did to our chunk happens before what its next holder does; pairs with
+	 * the acquire in take_from_slot(), and with the one here in another thread.
+	 * Acquire: pairs with the release here of the thread that put the chunk which we take out.
+	 * We hand that on, and our push below must publish what was done to it, too.
 	 */
 	memory = thread_exchange(last, memory, memory_order_acq_rel);
 	if (HERD_LIKELY(memory == NULL))
@@ -238,6 +268,7 @@ bool bins_init(struct bins *s)
 	return first != NULL;
 }
 
+/* All nodes are in segments, wherever else they stand, and are freed with them. */
 void bins_destroy(struct bins *s)
 {
 	while (s->segments != NULL) {

@@ -1,15 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A source that keeps chunks for the next herd; see herd/cache.h. Where they are kept is in
- * bin.c.
+ * A source that keeps chunks for the next herd; see herd/cache.h. bin.c has the bins that
+ * they are kept in; this file counts them, keeps the limit, and decides which ones make way.
  *
- * What is kept and how many chunks are out is one word, {pages kept, chunks out}, which changes
- * when a chunk changes hands. *size is never raised, which a limit of the herd's could refuse;
- * release finds from the size what acquire had mapped.
+ * What is kept and how many chunks are out is one word, {pages kept, chunks out}, so that a chunk
+ * changes hands in one addition. acquire never raises *size, because a limit of the herd's could
+ * refuse the raise. So a herd does not count the round-up to a class, and release has to compute
+ * from the size what acquire had mapped.
  *
  * INV-CACHED: the pages kept are at least those in the bins, and never raised above the limit:
  *   memory is charged before it goes there, and refunded after it was taken, or given to the
  *   system.
+ *
+ * It can't reuse a chunk for another class, by cutting or joining: chunks are kept whole, so that
+ * memory backed by a huge page stays so. It can't give an exact figure while threads are at work,
+ * because each counter is of a moment of its own.
+ *
+ * fork(2): the child inherits no lock. A chunk that another thread was moving is in no bin there,
+ * but may count as kept: INV-CACHED has "at least" for that, and the limit still holds. If it
+ * counts as out, herd_cache_destroy() in the child returns EBUSY.
  */
 
 #include <herd/cache.h>
@@ -28,19 +37,19 @@
 
 enum {
 	OUT_BITS = 28, /* half: 512 GiB of the smallest; 36 bits of pages are more than there is */
-	GIVE_WAY_AT_MOST = 16, /* chunks that go back to the system to make room for one */
+	GIVE_WAY_AT_MOST = 16, /* chunks that go back to make room for one: bounds a release */
 };
 
 #define OUT_MOST (((uint64_t)1 << OUT_BITS) - 1)
 
 struct herd_cache_s {
-	/* Never changes. */
+	/* Never changes. Threads share these lines without writing to them. */
 	herd_source_t source;
 	size_t limit; /* as it was given */
 	size_t limit_in_pages;
 	unsigned page_bits; /* a page is 2^page_bits bytes */
 	void *block;	    /* for free(3): heap.h */
-	/* Written at every request. */
+	/* Written at every request and release. */
 	_Atomic uint64_t counts
 		__attribute__((aligned(64))); /* {pages kept, chunks out}: INV-CACHED */
 	_Atomic size_t hits;
@@ -54,13 +63,18 @@ struct herd_cache_s {
 
 /* --- counters --- */
 
-/* Relaxed, all: only the values count, and what is handed over is ordered by the bins. */
+/*
+ * Relaxed, all, except for the release in counts_come_back(): only the values count, and the bins
+ * order what is handed over. Every change of `counts` is a read-modify-write (a plain store only
+ * while there is one thread), so it continues the release sequences of those before it.
+ */
 
 static size_t figure(const _Atomic size_t *counter)
 {
 	return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
+/* @return the sum. Adding -n subtracts n. */
 static size_t add(_Atomic size_t *counter, size_t n)
 {
 	return thread_add(counter, n, memory_order_relaxed) + n;
@@ -81,15 +95,19 @@ static size_t bytes_of(const herd_cache_t *c, size_t pages)
 	return pages << c->page_bits;
 }
 
+/* Pages, as they are added to the word. */
 static uint64_t in_counts(size_t pages)
 {
 	return (uint64_t)pages << OUT_BITS;
 }
 
 /*
- * A chunk that was kept, or is new (no pages), goes out. False: there are as many as may be, which
- * is half of what there is room for: so the addition can come first, and never overflows. To look
- * first at a word that all threads write costs as much again.
+ * A chunk that was kept, or is new (`pages` is 0), goes out. False: as many are out as may be, and
+ * nothing was changed.
+ *
+ * This is half of what there is room for. So the addition can come first, and be undone: even with
+ * as many threads in between as there can be, the count does not overflow into the pages. To load
+ * the word first would cost as much again, because all threads write its cache line.
  */
 static bool counts_take_out(herd_cache_t *c, size_t pages)
 {
@@ -101,7 +119,11 @@ static bool counts_take_out(herd_cache_t *c, size_t pages)
 	return false;
 }
 
-/* A chunk is about to be kept, and still out. False: the limit forbids it. */
+/*
+ * A chunk is about to be kept; it counts as out until counts_come_back(). False: the limit forbids
+ * it. This is a loop of swaps, because an addition that has to be undone would be above the limit
+ * for a moment (INV-CACHED), and refuse others who have room.
+ */
 static bool counts_keep(herd_cache_t *c, size_t pages)
 {
 	uint64_t counts = counts_of(c);
@@ -114,21 +136,23 @@ static bool counts_keep(herd_cache_t *c, size_t pages)
 	return true;
 }
 
-/* Pages are kept no more. */
+/* Pages are kept no more. Not before they are out of the bins: INV-CACHED. */
 static void counts_forget(herd_cache_t *c, size_t pages)
 {
 	(void)thread_add64(&c->counts, -in_counts(pages), memory_order_relaxed);
 }
 
 /*
- * A chunk is not out any more: the last that is done with the cache. Release: whoever sees that
- * none is out sees all that was done before; pairs with the acquire in herd_cache_destroy().
+ * A chunk is not out any more. This is the last thing that a release does with the cache, because
+ * another thread may destroy it at once. Release: whoever sees that no chunk is out sees all that
+ * was done before; pairs with the acquire in herd_cache_destroy().
  */
 static void counts_come_back(herd_cache_t *c)
 {
 	(void)thread_add64(&c->counts, -(uint64_t)1, memory_order_release);
 }
 
+/* `mapped` was the sum at some moment. It may have fallen since, which changes no peak. */
 static void raise_peak(herd_cache_t *c, size_t mapped)
 {
 	size_t peak = figure(&c->peak);
@@ -141,6 +165,7 @@ static void raise_peak(herd_cache_t *c, size_t mapped)
 
 /* --- chunks --- */
 
+/* Through the source, so that chunks of one huge page come out of regions. NULL: no memory. */
 static void *cache_map(herd_cache_t *c, size_t bytes)
 {
 	size_t given = bytes; /* whole pages: it is not raised */
@@ -151,19 +176,26 @@ static void *cache_map(herd_cache_t *c, size_t bytes)
 	return memory;
 }
 
+/* Subtracted after the system has the memory: until then it is held. */
 static void cache_unmap(herd_cache_t *c, void *memory, size_t bytes)
 {
 	herd_source_os.release(herd_source_os.ctx, memory, bytes);
 	(void)add(&c->mapped, -bytes);
 }
 
-/* The class that a request falls in. */
+/*
+ * The class that a request falls in; release finds the same one as acquire did. A size that
+ * can't be rounded up is SIZE_MAX (base/num.h), which is in no class, and which map_new() refuses.
+ */
 static struct size_class class_for(const herd_cache_t *c, size_t size)
 {
 	return bin_class_of(num_up(size, (size_t)1 << c->page_bits) >> c->page_bits);
 }
 
-/* Take a chunk that is kept; its pages are still counted so. NULL: there is none. */
+/*
+ * Take a chunk that is kept; its pages still count as kept. NULL: there is none. It was hidden from
+ * the program in keep(), and is made accessible for its next holder.
+ */
 static void *cache_take(herd_cache_t *c, const struct size_class *class)
 {
 	void *memory = bin_take(&c->bins, class->number);
@@ -182,11 +214,15 @@ static size_t give_up_one(herd_cache_t *c, size_t number)
 	if (memory == NULL)
 		return 0;
 	cache_unmap(c, memory, bytes_of(c, class.pages));
-	counts_forget(c, class.pages); /* not before the system has it: INV-CACHED */
+	counts_forget(c, class.pages);
 	return bytes_of(c, class.pages);
 }
 
-/* Whether nobody asked for a class since it was last asked this. Relaxed: a hint. */
+/*
+ * Whether nobody asked for a class since the hand passed it last. Relaxed: a hint. If a request
+ * comes between the load and the store, it is forgotten, and the class may give way too early.
+ * No partner.
+ */
 static bool is_unwanted(herd_cache_t *c, size_t number)
 {
 	if (!atomic_load_explicit(&c->wanted[number], memory_order_relaxed))
@@ -196,9 +232,16 @@ static bool is_unwanted(herd_cache_t *c, size_t number)
 }
 
 /*
- * Give the system chunks until there is room for one of `mine`: of classes that nobody asked for
- * since the hand passed them last (the clock algorithm: Corbato 1968). Where all were wanted, it
- * goes round again; then only classes give way of which a few chunks are enough.
+ * Give chunks to the system until there is room for one of class `mine`.
+ *
+ * Classes give way that nobody asked for since the hand passed them last (the clock algorithm:
+ * Corbato 1968). Where all were wanted, the hand goes round again. By then they are unwanted, and
+ * one gives way only if as many of its chunks as may still go would be enough: otherwise the cache
+ * could lose wanted chunks and have no room for the new one nevertheless. `mine` itself never gives
+ * way: one of its chunks for another of the same size gains nothing, and costs a system call.
+ *
+ * Others may make way at the same time, or take the room that was made. So counts_keep() decides
+ * again after this. The hand is a hint, too, and where two threads move it one move is lost.
  */
 static void make_way(herd_cache_t *c, const struct size_class *mine)
 {
@@ -231,7 +274,11 @@ static void make_way(herd_cache_t *c, const struct size_class *mine)
 	atomic_store_explicit(&c->hand, hand, memory_order_relaxed);
 }
 
-/* Keep a chunk that was out, at the cost of others where need be; false: it has to go. */
+/*
+ * Keep a chunk that was out, at the cost of others where need be. False: it has to go, and is still
+ * the caller's. True: it is the next holder's; whichever chunk of the class the bins could not hold
+ * was given to the system.
+ */
 static bool keep(herd_cache_t *c, const struct size_class *class, void *memory)
 {
 	const size_t bytes = bytes_of(c, class->pages);
@@ -243,7 +290,7 @@ static bool keep(herd_cache_t *c, const struct size_class *class, void *memory)
 		if (!counts_keep(c, class->pages))
 			return false;
 	}
-	san_no_access(memory, bytes); /* whoever still uses it is told */
+	san_no_access(memory, bytes); /* so that a tool reports whoever still uses it */
 	memory = bin_put(&c->bins, class->number, memory);
 	if (memory != NULL) {
 		san_raw(memory, bytes);
@@ -255,6 +302,7 @@ static bool keep(herd_cache_t *c, const struct size_class *class, void *memory)
 
 /* --- the source --- */
 
+/* NULL: the cache has none of this class, or there are too many out; the caller asks the system. */
 static void *take_kept(herd_cache_t *c, const struct size_class *class)
 {
 	if (class->number == BINS)
@@ -276,6 +324,11 @@ static void *take_kept(herd_cache_t *c, const struct size_class *class)
 	return memory;
 }
 
+/*
+ * A chunk of the system's. Where that has no memory, all that is kept goes back, and it is asked
+ * again: what is kept for later must not make a request fail now. The chunk counts as out before it
+ * exists, because counts_take_out() may refuse. Not inlined, to stay out of the common path.
+ */
 static __attribute__((noinline)) void *map_new(herd_cache_t *c, const struct size_class *class)
 {
 	const size_t bytes = bytes_of(c, class->pages);
@@ -294,6 +347,7 @@ static __attribute__((noinline)) void *map_new(herd_cache_t *c, const struct siz
 	return memory;
 }
 
+/* Regions and single mappings alike begin at a page, so any alignment up to that is met. */
 static void *cache_acquire(void *ctx, size_t *size, size_t align)
 {
 	herd_cache_t *c = (herd_cache_t *)ctx;
@@ -307,6 +361,7 @@ static void *cache_acquire(void *ctx, size_t *size, size_t align)
 	return HERD_LIKELY(memory != NULL) ? memory : map_new(c, &class);
 }
 
+/* It can't fail: where the cache can't keep the chunk, the system gets it. */
 static void cache_release(void *ctx, void *memory, size_t size)
 {
 	herd_cache_t *c = (herd_cache_t *)ctx;
@@ -322,6 +377,7 @@ const herd_source_t *herd_cache_source(herd_cache_t *cache)
 	return &cache->source;
 }
 
+/* Of any cache: what is asked is a property that all have. */
 bool source_is_cache(const herd_source_t *source)
 {
 	return source->acquire == cache_acquire && source->release == cache_release;
@@ -339,6 +395,7 @@ herd_cache_t *herd_cache_new(size_t limit)
 		return NULL;
 	}
 	c->block = block;
+	/* The constants as well: they are written before another thread can have the cache. */
 	san_atomic(c, sizeof *c);
 	c->source = (herd_source_t){cache_acquire, cache_release, c};
 	c->limit = limit;
@@ -352,7 +409,11 @@ herd_cache_t *herd_cache_new(size_t limit)
 	return NULL;
 }
 
-/* At most what is too much at the beginning, so that no thread that gives back keeps it going. */
+/*
+ * How much is too much is computed once, at the beginning: otherwise a thread that gives back as
+ * fast as this one unmaps could keep it going for ever. The largest class comes first, because that
+ * needs the fewest system calls. Safe beside everything except herd_cache_destroy().
+ */
 size_t herd_cache_trim(herd_cache_t *cache, size_t keep)
 {
 	const size_t excess = num_sub(bytes_of(cache, kept_pages(counts_of(cache))), keep);
@@ -373,7 +434,10 @@ int herd_cache_destroy(herd_cache_t *cache)
 {
 	if (cache == NULL)
 		return 0;
-	/* Acquire: pairs with the release in counts_come_back(). */
+	/*
+	 * Acquire: pairs with the release in counts_come_back(). Whoever gave the last chunk back
+	 * is done with the bins then, and they can be freed.
+	 */
 	if ((atomic_load_explicit(&cache->counts, memory_order_acquire) & OUT_MOST) != 0)
 		return EBUSY;
 	(void)herd_cache_trim(cache, 0);
@@ -382,6 +446,10 @@ int herd_cache_destroy(herd_cache_t *cache)
 	return 0;
 }
 
+/*
+ * `mapped` and `counts` are loaded one after the other. A chunk that goes meanwhile can make the
+ * difference negative: then it is 0.
+ */
 void herd_cache_stats(const herd_cache_t *cache, herd_cache_stats_t *stats)
 {
 	const size_t kept = bytes_of(cache, kept_pages(counts_of(cache)));

@@ -3,9 +3,9 @@
  * Memory from the operating system: the only file that calls mmap(2) and its kin.
  *
  * Large chunks are aligned to 2 MiB and offered for huge pages: with pages of 4 KiB, page faults
- * are most of what filling fresh memory costs. Small ones are not, because a huge page is zeroed
- * and held whole; they are backed by memory at once, in the same call, so that a small arena never
- * faults.
+ * are most of what filling fresh memory costs. Chunks below that size are not, because a huge page
+ * is zeroed and held whole. The small ones are backed by memory at once, in the same call, so that
+ * a small arena never faults.
  */
 
 #define _GNU_SOURCE
@@ -19,11 +19,12 @@
 #include "base/num.h"
 #include "base/san.h"
 
+/* Mappings up to this size are backed at once. More could hold memory that is never used. */
 #define BACKED_AT_ONCE ((size_t)64 << 10)
 
 size_t os_page_size(void)
 {
-	static _Atomic size_t known; /* relaxed: whoever comes first finds the same */
+	static _Atomic size_t known; /* relaxed: every thread finds the same; no partner */
 	size_t size = atomic_load_explicit(&known, memory_order_relaxed);
 
 	if (size == 0) {
@@ -34,6 +35,7 @@ size_t os_page_size(void)
 	return size;
 }
 
+/* Private and anonymous: a child of fork(2) gets a copy, as of any memory of the process. */
 static char *map_pages(size_t size)
 {
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
@@ -48,8 +50,9 @@ static char *map_pages(size_t size)
 }
 
 /*
- * Map `size` bytes aligned to OS_HUGE. Recent kernels do that by themselves; else map more, and
- * cut.
+ * Map `size` bytes aligned to OS_HUGE. Recent kernels align a mapping of that size by themselves,
+ * so the first call is a try. Otherwise more is mapped, and cut at both ends. The try is unmapped
+ * before that: kept meanwhile, it would count twice in a limit of the address space.
  */
 static char *map_huge(size_t size)
 {
@@ -74,7 +77,10 @@ static char *map_huge(size_t size)
 	return memory + before;
 }
 
-/* A kernel without huge pages says no: no harm. */
+/*
+ * Offer the memory for huge pages. A kernel without them refuses, and the memory serves as well.
+ * Where the system's setting is "always", this changes nothing.
+ */
 static void advise(void *memory, size_t size)
 {
 #ifdef MADV_HUGEPAGE
@@ -88,6 +94,7 @@ static void advise(void *memory, size_t size)
 
 void *os_map(size_t size)
 {
+	/* No object is larger: the difference of two pointers into it would overflow. */
 	if (size > PTRDIFF_MAX)
 		return NULL;
 
@@ -103,7 +110,11 @@ void os_unmap(void *memory, size_t size)
 	munmap(memory, size);
 }
 
-/* Everything without access first: what is left of that around the chunk are its guards. */
+/*
+ * Map everything without access first, cut what alignment leaves over at both ends, and open the
+ * middle. What stays closed are the guards. mprotect(2) may fail where the process has as many
+ * mappings as it may have, for this makes three of one.
+ */
 void *os_map_guarded(size_t size)
 {
 	const size_t page = os_page_size();
@@ -143,7 +154,8 @@ void os_unmap_guarded(void *memory, size_t size)
 
 bool os_discard(void *memory, size_t size)
 {
-#ifdef __linux__ /* elsewhere the same name is advice, which may be ignored */
+	/* Elsewhere the same name is advice, which may be ignored: pages could keep memory. */
+#ifdef __linux__
 	return madvise(memory, size, MADV_DONTNEED) == 0;
 #else
 	(void)memory;
@@ -152,7 +164,10 @@ bool os_discard(void *memory, size_t size)
 #endif
 }
 
-/* Uninstrumented, for the memory may be marked as not to be touched by the program. */
+/*
+ * One byte per page is enough. Not instrumented, because the memory may be in the state "no access"
+ * (base/san.h). Volatile, because a compiler may drop stores that nobody reads.
+ */
 SAN_UNINSTRUMENTED void os_touch(char *from, const char *to)
 {
 	const size_t page = os_page_size();

@@ -2,13 +2,19 @@
 /*
  * Chunks of one huge page out of larger mappings; see region.h.
  *
- * There is one table for the process, under one lock: the memory that is handed out changes hands
- * between herds and caches. It is searched from its beginning: even when it is full that takes less
- * than a hundredth of what the page fault takes that follows. So the first regions fill up, and the
- * last ones become empty.
+ * There is one table for the process, under one lock, because memory that was handed out to one
+ * herd or cache can be given back by another. The table is searched from its beginning. Even where
+ * it is full, this takes less than a hundredth of the page fault that follows. And so the first
+ * regions fill up, and the last ones become empty and can be unmapped.
  *
  * INV-REGION: a slot is either idle, out, or gone, which is unmapped; an idle one holds no memory.
  *   A region of which none is out is not in the table, and not mapped.
+ *
+ * No system call is made with the lock held, except those that make a region: threads that find no
+ * idle slot wait for the new region, instead of making one each.
+ *
+ * fork(2): the child inherits the table whole, and the lock free. A chunk that another thread was
+ * giving back at that moment stays out in the child, and keeps its region mapped there.
  */
 
 #include "source/region.h"
@@ -22,26 +28,31 @@
 #include "base/san.h"
 
 enum {
-	REGIONS = 1024, /* chunks that find no place in the table are mapped one by one */
-	SLOTS = 64,
-	PART = 4, /* a new region has this part of what is out */
+	REGIONS = 1024, /* chunks of further regions are mapped one by one */
+	SLOTS = 64,	/* of a region, at most: the bits of a word */
+	PART = 4,	/* a new region has this part of what is out */
 };
 
 struct region {
-	char *start;	    /* NULL: a free place in the table */
-	uint64_t idle, out; /* INV-REGION; a bit a slot */
+	char *start;	    /* NULL: a free entry of the table */
+	uint64_t idle, out; /* INV-REGION; one bit per slot, the first slot's the lowest */
 };
 
 static struct {
 	pthread_mutex_t lock;
 	struct region table[REGIONS];
-	size_t used; /* places of the table, up to the last one that is not free */
+	size_t used; /* entries of the table, up to the last one that is not free */
 	size_t out;  /* slots, of all regions */
-	bool locked; /* what is mapped is locked in memory at once: mlockall(2) */
+	bool locked; /* what is mapped is locked in memory at once (mlockall(2)): no regions */
 } regions = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* --- fork(2): the child inherits the table whole, and the lock free --- */
 
+/*
+ * `region_installed` is set in a child of fork(2) only. There pthread_once(3) may run its function
+ * again, if the fork came while it ran in the parent; the handlers are inherited already.
+ * `usable`: without handlers a child could inherit the lock held, so there are no regions then.
+ */
 static bool region_installed, usable;
 
 static void lock_regions(void)
@@ -54,9 +65,10 @@ static void unlock_regions(void)
 	pthread_mutex_unlock(&regions.lock);
 }
 
+/* It runs, so the handlers are installed, even if the parent had not noted that yet. */
 static void unlock_in_child(void)
 {
-	region_installed = usable = true; /* even if the parent had not come to noting it */
+	region_installed = usable = true;
 	unlock_regions();
 }
 
@@ -64,10 +76,15 @@ static void install_region_handlers(void)
 {
 	if (region_installed)
 		return;
+	/* Fails only where there is no memory. */
 	usable = pthread_atfork(lock_regions, unlock_regions, unlock_in_child) == 0;
 	san_publish(&usable);
 }
 
+/*
+ * pthread_once(3) itself orders `usable` for whoever comes later. The two hooks repeat that for
+ * tools that do not know it.
+ */
 void region_install(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -87,6 +104,7 @@ static struct region *region_with_idle(void)
 	return NULL;
 }
 
+/* A free entry of the table; NULL: the table is full. If it stays unused, it is found again. */
 static struct region *free_place(void)
 {
 	for (size_t i = 0; i < regions.used; i++) {
@@ -97,8 +115,9 @@ static struct region *free_place(void)
 }
 
 /*
- * The region that has the memory out, and its slot there; NULL: it is mapped by itself. What is
- * gone from a region may be that.
+ * The region that has the memory out, and its slot there; NULL: it is mapped by itself. The range
+ * of addresses is not enough to decide this: where a slot of a region is gone, the system may have
+ * put another mapping, even one of a chunk.
  */
 static struct region *region_of(const void *memory, unsigned *slot)
 {
@@ -108,6 +127,7 @@ static struct region *region_of(const void *memory, unsigned *slot)
 
 		if ((uintptr_t)memory < start)
 			continue;
+		/* Not start + SLOTS * OS_HUGE, which may wrap at the end of the address space. */
 		const uintptr_t at = ((uintptr_t)memory - start) / OS_HUGE;
 
 		if (at < SLOTS && (r->out >> at & 1) != 0) {
@@ -118,7 +138,10 @@ static struct region *region_of(const void *memory, unsigned *slot)
 	return NULL;
 }
 
-/* How many slots a new region should have. */
+/*
+ * How many slots a new region should have. One is the same as a mapping per chunk: where address
+ * space is scarce (32 bits), and where idle slots would hold memory.
+ */
 static size_t slots_wanted(void)
 {
 	if (sizeof(void *) < 8 || regions.locked)
@@ -127,8 +150,10 @@ static size_t slots_wanted(void)
 }
 
 /*
- * Map `slots` of them. Where all that is mapped is locked, and so backed by memory, it is seen
- * here: then there are no regions from now on.
+ * Map a region. Where all that is mapped is locked, it is backed by memory at once, and idle slots
+ * would hold some (INV-REGION). Nothing reports that, except that such memory can't be discarded:
+ * so this is tried, with memory that costs nothing to discard otherwise. From then on each chunk is
+ * a region of one slot.
  */
 static char *map_slots(size_t slots)
 {
@@ -150,13 +175,17 @@ static struct region *make_region(void)
 		return NULL;
 	r->start = map_slots(slots);
 	if (r->start == NULL && slots != 1) {
-		slots = 1; /* there may be as much address space */
+		slots = 1; /* there may still be as much address space as that */
 		r->start = map_slots(slots);
 	}
 	r->idle = r->start != NULL ? UINT64_MAX >> (SLOTS - slots) : 0;
 	return r->idle != 0 ? r : NULL;
 }
 
+/*
+ * The lowest slot of the first region that has one, so that the regions at the end of the table can
+ * become empty. NULL: no memory, or no entry in the table; the caller maps a chunk by itself then.
+ */
 static void *take_slot(void)
 {
 	struct region *r = region_with_idle();
@@ -183,7 +212,10 @@ static void come_back(struct region *r, uint64_t slot, bool idle)
 	regions.out--;
 }
 
-/* Take a region of which none is out from the table. */
+/*
+ * Take a region of which none is out from the table, and return it, to be unmapped without the
+ * lock: nobody else can find it any more.
+ */
 static struct region forget_region(struct region *r)
 {
 	const struct region gone = *r;
@@ -196,7 +228,10 @@ static struct region forget_region(struct region *r)
 
 /* --- without the lock --- */
 
-/* Unmap what is idle: in one piece, unless something between is gone. */
+/*
+ * Unmap what is idle: in one piece, unless something between is gone. What is gone may be somebody
+ * else's by now, and must be left alone.
+ */
 static void unmap_idle(const struct region *r)
 {
 	for (size_t slot = 0; slot < SLOTS && r->idle >> slot != 0; slot++) {
@@ -210,6 +245,7 @@ static void unmap_idle(const struct region *r)
 	}
 }
 
+/* Where there is no slot the chunk is mapped by itself, so that regions never refuse a request. */
 void *region_take(void)
 {
 	void *memory = NULL;
@@ -224,9 +260,12 @@ void *region_take(void)
 }
 
 /*
- * While others of its region are out, its memory goes back without the lock: the region stays, for
- * this one is still out. The last one's goes with the region. What can't be discarded is unmapped,
- * and noted as gone before that: afterwards its address may be somebody else's.
+ * While others of its region are out, the memory of a slot is discarded without the lock. The
+ * region can't disappear meanwhile, because this slot still counts as out. The memory of the last
+ * slot goes with the region.
+ *
+ * A slot that can't be discarded is unmapped: an idle one must hold no memory (INV-REGION). It is
+ * noted as gone before that, because afterwards its address may be somebody else's.
  */
 void region_give(void *memory)
 {

@@ -5,26 +5,33 @@
 /*
  * Chunks of one huge page, OS_HUGE, out of larger mappings: regions.
  *
- * A chunk that is mapped by itself lies beside the last one, and the system makes one mapping of
- * both; for that it waits until no thread is in a page fault in either. And a fault that fills
- * 2 MiB with zeros takes long: two threads that fill fresh memory spent nearly half of their time
- * waiting for each other. Out of a region a chunk is had without a call of the system.
+ * Why not one mapping per chunk: the system places a new mapping beside the last one and merges
+ * both, and for that it waits until no thread is in a page fault in either. A fault that fills
+ * 2 MiB with zeros takes long. Two threads that filled fresh memory spent nearly half of their time
+ * waiting for each other. A chunk out of a region needs no system call.
  *
- * A region is address space; what of it is not handed out holds no memory. A new one is at most a
- * quarter of what is out, so that a limit of the process's address space is not used up by it;
- * where there is no room for it, chunks are mapped one by one. A region none of which is out is
- * unmapped.
+ * A region is address space. The parts of it that are not handed out hold no memory. A new region
+ * is at most a quarter of what is out, so that it does not use up a limit of the process's address
+ * space. Where there is no room for a region, chunks are mapped one by one. A region with no chunk
+ * out is unmapped.
+ *
+ * No other size comes out of a region: slots of one size need no search and leave no gaps.
  */
 
-/* OS_HUGE bytes, aligned to that; NULL: there is no memory. MT-Safe. */
+/*
+ * Get OS_HUGE bytes, aligned to that. They are zero. NULL: there is no memory. MT-Safe; takes the
+ * lock of regions.
+ */
 void *region_take(void);
 
-/* Give back what region_take() gave. MT-Safe. */
+/* Give back what region_take() gave; the system has the memory behind it afterwards. MT-Safe. */
 void region_give(void *memory);
 
 /*
- * To be called before other handlers of fork(2) are installed under which region_take() may be
- * called: so its lock is taken after theirs.
+ * Install the handlers of fork(2), once. Handlers that run before a fork are called in the reverse
+ * order of their installation. So whoever has handlers that wait for threads which may be in
+ * region_take() calls this before it installs them: then the lock of regions is taken after those
+ * threads are done. MT-Safe.
  */
 void region_install(void);
 

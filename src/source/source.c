@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The three sources that are ready made. */
+/*
+ * The sources that are ready made: three public ones, and the system's with guard pages.
+ *
+ * They keep no state of their own (regions have theirs in region.c), so that each is a constant
+ * which all arenas and herds share. Each is MT-Safe, and so is what it calls.
+ */
 
 #include <herd/source.h>
 
@@ -10,10 +15,14 @@
 #include "source/region.h"
 #include "source/source.h"
 
+/*
+ * *size is raised to whole pages: the rest of the last page can't be used for anything else. Chunks
+ * of exactly one huge page come out of regions, the same size that os_release() looks for.
+ */
 static void *os_acquire(void *ctx, size_t *size, size_t align)
 {
 	(void)ctx;
-	(void)align; /* at most 64, and a page is more */
+	(void)align; /* at most SOURCE_ALIGN, and a page is more */
 
 	const size_t bytes = num_up(*size, os_page_size());
 	void *memory = bytes == OS_HUGE ? region_take() : os_map(bytes);
@@ -23,6 +32,7 @@ static void *os_acquire(void *ctx, size_t *size, size_t align)
 	return memory;
 }
 
+/* `size` is what acquire reported. region_give() finds out what was mapped by itself. */
 static void os_release(void *ctx, void *memory, size_t size)
 {
 	(void)ctx;
@@ -37,7 +47,10 @@ bool source_is_os(const herd_source_t *source)
 	return source->acquire == os_acquire && source->release == os_release;
 }
 
-/* Guard pages hold no memory: a size does not count them. */
+/*
+ * Not from regions, where chunks lie beside each other without a guard. Guard pages hold no memory,
+ * so *size, and with it a limit, does not count them.
+ */
 static void *guarded_acquire(void *ctx, size_t *size, size_t align)
 {
 	(void)ctx;
@@ -62,11 +75,15 @@ static bool is_guarded(const herd_source_t *source)
 	return source->acquire == guarded_acquire && source->release == guarded_release;
 }
 
+/*
+ * For tools that observe the heap. *size is not raised: source_unit() made it a multiple of the
+ * alignment before it was charged, and a program that calls this itself gets what it asked for.
+ */
 static void *malloc_acquire(void *ctx, size_t *size, size_t align)
 {
 	(void)ctx;
 
-	/* aligned_alloc(3) wants a multiple of the alignment: see source_unit(). */
+	/* C11 wants a size that is a multiple of the alignment from callers of aligned_alloc(3). */
 	const size_t bytes = num_up(*size, align);
 
 	return bytes > PTRDIFF_MAX ? NULL : aligned_alloc(align, bytes);
@@ -79,6 +96,7 @@ static void malloc_release(void *ctx, void *memory, size_t size)
 	free(memory);
 }
 
+/* Every request for growth fails, and its arena stays in the memory that it was made in. */
 static void *none_acquire(void *ctx, size_t *size, size_t align)
 {
 	(void)ctx;
@@ -87,6 +105,7 @@ static void *none_acquire(void *ctx, size_t *size, size_t align)
 	return NULL;
 }
 
+/* Never called with memory; but a source has both functions. */
 static void none_release(void *ctx, void *memory, size_t size)
 {
 	(void)ctx;
@@ -94,6 +113,7 @@ static void none_release(void *ctx, void *memory, size_t size)
 	(void)size;
 }
 
+/* A cache rounds up to classes beyond this, but keeps the difference to itself (cache.c). */
 size_t source_unit(const herd_source_t *source)
 {
 	if (source_has_huge_pages(source))
@@ -106,6 +126,7 @@ bool source_has_huge_pages(const herd_source_t *source)
 	return source_is_os(source) || is_guarded(source) || source_is_cache(source);
 }
 
+/* Not herd_source_none: cancellation is disabled around it for nothing, which does no harm. */
 bool source_is_builtin(const herd_source_t *source)
 {
 	return source_has_huge_pages(source) ||
