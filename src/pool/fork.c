@@ -25,9 +25,9 @@
  *        FORKING is not set any more
  *
  *    B with B': what was done inside is whole when the fork goes on, and so in the child. C with
- *    C': what the fork did to the herds is seen by whoever goes in next. Setting FORKING and counting
- *    those inside change the same word. So either the fork sees that a thread is inside, or the
- *    thread sees that a fork is under way and waits.
+ *    C': what the fork did to the herds is seen by whoever goes in next. Setting FORKING and
+ *    counting those inside change the same word. So either the fork sees that a thread is inside,
+ *    or the thread sees that a fork is under way and waits.
  *
  * INV-GATE: while FORKING is set and nobody is inside, no herd's lock is held.
  *

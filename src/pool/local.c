@@ -10,8 +10,8 @@
  * When a thread ends it puts its members back. It asks the registry which of the herds are alive,
  * and no herd is destroyed while its member is put back.
  *
- * What this can't do: it does not shrink a herd. A thread's own member is out while the thread
- * lives, so a reset of the herd reports EBUSY until it is put back.
+ * What this can't do: let a herd be reset while threads keep their members. A thread's own member
+ * is out, so a reset reports EBUSY until it is put back.
  *
  * After a fork the child has the table of the thread that forked, and so its members. Members of
  * other threads stay out until herd_recall().
