@@ -70,11 +70,31 @@ static void a_large_request_clears_what_was_reserved(void **state)
 	bump_destroy(bump);
 }
 
+/* An allocation that ends where the reservation ended has all of it. */
+static void what_an_allocation_took_over_can_not_be_committed(void **state)
+{
+	bump_t *const bump = make(0);
+	size_t room;
+
+	(void)state;
+	assert_non_null(bump_alloc(bump, 8));
+	char *const p = bump_reserve(bump, 100, 1, &room);
+	assert_non_null(p);
+	char *const taken = bump_alloc_aligned(bump, room & ~(size_t)7, 1);
+	assert_non_null(taken);
+	test_misuse_begin();
+	bump_commit(bump, p, 100);
+	test_misuse_expect("bump_commit");
+	test_misuse_end();
+	bump_destroy(bump);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_call_that_fails_leaves_a_reservation),
 		cmocka_unit_test(a_large_request_clears_what_was_reserved),
+		cmocka_unit_test(what_an_allocation_took_over_can_not_be_committed),
 	};
 
 	return cmocka_run_group_tests_name("arena: reserved, cleared", tests, NULL, NULL);
