@@ -89,8 +89,11 @@ static void an_arena_in_the_middle_of_a_step_is_made_whole(void **state)
 {
 	(void)state;
 	struct pool pool;
+	herd_t *others[100]; /* so many that some are found in the same way as this one */
 
 	pool_start(&pool);
+	for (size_t i = 0; i < 100; i++)
+		others[i] = herd_new(NULL);
 	bump_t *const bump = pool_get(pool.herd);
 	struct arena *const a = arena_of(bump);
 
@@ -106,6 +109,8 @@ static void an_arena_in_the_middle_of_a_step_is_made_whole(void **state)
 	in_a_child(add_up, &pool, bump);
 	*a = whole;
 	herd_put(pool.herd, bump);
+	for (size_t i = 0; i < 100; i++)
+		assert_int_equal(herd_destroy(others[i]), 0);
 	pool_agrees(&pool);
 	pool_end(&pool);
 }
