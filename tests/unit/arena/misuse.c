@@ -197,8 +197,7 @@ static void the_eight_innermost_marks_are_known(void **state)
 			inner[i] = bump_mark(f->bump);
 		}
 		assert_int_equal(bump_rewind(f->bump, outer), 0);
-		for (size_t i = 0; i < 8;
-		     i++) { /* after the last of them the outer one is too old */
+		for (size_t i = 0; i < 8; i++) { /* in the last round the outer one is too old */
 			filled(f->bump, 1000, 46);
 			const bump_mark_t later = bump_mark(f->bump);
 			for (size_t j = 0; j < 8; j++)

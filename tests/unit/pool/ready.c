@@ -192,8 +192,8 @@ static void the_oldest_chunk_may_be_the_one(void **state)
 	pool_init(&pool);
 	pool.config.bump.first_chunk = 60000;
 	pool_open(&pool);
-	herd_put(pool.herd,
-		 pool_get(pool.herd)); /* a member is made with a chunk, which is the reset's */
+	/* A member is made with a chunk, which a reset takes. */
+	herd_put(pool.herd, pool_get(pool.herd));
 	assert_int_equal(herd_reset(pool.herd), 0);
 	bump_t *const bump = pool_get(pool.herd);
 	bump_t *const other = pool_get(pool.herd);
