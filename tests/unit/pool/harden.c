@@ -196,7 +196,7 @@ static void a_herd_with_a_broken_header_goes_on(void **state)
 	mend_and_end(&b);
 }
 
-static bump_t *lost;
+static bump_t *volatile lost; /* volatile, so that it is stored */
 
 static void what_has_a_broken_header_does_not_change_hands(void **state)
 {
