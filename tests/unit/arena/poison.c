@@ -66,6 +66,21 @@ static void what_is_not_allocated_yet_is_poisoned(void **state)
 	bump_destroy(bump);
 }
 
+static void what_is_cleared_is_poisoned(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < SIZES; i++) {
+		bump_t *const bump = bump_new(&(bump_config_t){.harden = BUMP_HARDEN_ZERO});
+
+		assert_non_null(bump);
+		char *const p = alloc(bump, sizes[i]);
+
+		assert_int_equal(bump_reset(bump), 0);
+		expect_poisoned(p, sizes[i]);
+		bump_destroy(bump);
+	}
+}
+
 static void what_a_reset_frees_is_poisoned(void **state)
 {
 	(void)state;
@@ -256,6 +271,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_allocation_ends_with_a_red_zone),
 		cmocka_unit_test(what_is_not_allocated_yet_is_poisoned),
+		cmocka_unit_test(what_is_cleared_is_poisoned),
 		cmocka_unit_test(what_a_reset_frees_is_poisoned),
 		cmocka_unit_test(what_a_reset_of_the_callers_memory_frees_is_poisoned),
 		cmocka_unit_test(what_a_rewind_frees_is_poisoned),

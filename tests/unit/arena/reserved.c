@@ -70,11 +70,55 @@ static void a_large_request_clears_what_was_reserved(void **state)
 	bump_destroy(bump);
 }
 
+/* What comes after it needs a new chunk; going back to the old one shows what is there. */
+static void a_new_chunk_clears_what_was_reserved_in_the_old_one(void **state)
+{
+	(void)state;
+	for (int again = 0; again < 2; again++) {
+		bump_t *const bump = make(0);
+
+		if (test_red_zones()) {
+			bump_destroy(bump);
+			skip();
+		}
+		assert_non_null(bump_alloc(bump, 8));
+		const bump_mark_t mark = bump_mark(bump);
+		char *const p = reserve(bump, 100);
+
+		assert_non_null(again ? bump_reserve(bump, 5000, 1, NULL) : bump_alloc(bump, 5000));
+		assert_int_equal(bump_rewind(bump, mark), 0);
+		assert_ptr_equal(bump_reserve(bump, 100, 1, NULL), p);
+		assert_true(test_all_bytes(p, 100, 0));
+		bump_destroy(bump);
+	}
+}
+
+/* An allocation that ends where the reservation ended has all of it. */
+static void what_an_allocation_took_over_can_not_be_committed(void **state)
+{
+	bump_t *const bump = make(0);
+	size_t room;
+
+	(void)state;
+	assert_non_null(bump_alloc(bump, 8));
+	char *const p = bump_reserve(bump, 100, 1, &room);
+	assert_non_null(p);
+	char *const taken = bump_alloc_aligned(bump, room & ~(size_t)7, 1);
+	assert_non_null(taken);
+	test_misuse_begin();
+	bump_commit(bump, p, 100);
+	test_misuse_expect("bump_commit");
+	test_misuse_end();
+	bump_destroy(bump);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_call_that_fails_leaves_a_reservation),
 		cmocka_unit_test(a_large_request_clears_what_was_reserved),
+		cmocka_unit_test(a_new_chunk_clears_what_was_reserved_in_the_old_one),
+		cmocka_unit_test(what_an_allocation_took_over_can_not_be_committed),
 	};
 
 	return cmocka_run_group_tests_name("arena: reserved, cleared", tests, NULL, NULL);

@@ -124,6 +124,27 @@ static void the_figures_of_the_arena_add_to_those_of_the_herd(void **state)
 	pool_end(&pool);
 }
 
+/* As a reset left them: nobody has looked for one of them since. */
+static void all_spare_chunks_move(void **state)
+{
+	(void)state;
+	struct pool pool;
+
+	pool_start(&pool);
+	bump_t *const bump = arena_new(&pool);
+	assert_true(pool_spend(bump, 1000000, 1000));
+	assert_int_equal(bump_reset(bump), 0);
+	const size_t chunks = pool.source.chunks_live;
+	const size_t held = pool.source.held;
+	assert_in_range(chunks, 3, 1000);
+	adopt(pool.herd, bump);
+	assert_int_equal(pool_stats(pool.herd).spare, held);
+	assert_int_equal(pool.source.chunks_live, chunks);
+	assert_int_equal(herd_trim(pool.herd, 0), held);
+	assert_int_equal(pool.source.chunks_live, 0);
+	pool_end(&pool);
+}
+
 static void an_arena_that_holds_nothing_becomes_a_member_too(void **state)
 {
 	(void)state;
@@ -481,6 +502,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(adopted_allocations_are_intact_and_owned_by_the_herd),
 		cmocka_unit_test(the_figures_of_the_arena_add_to_those_of_the_herd),
+		cmocka_unit_test(all_spare_chunks_move),
 		cmocka_unit_test(an_arena_that_holds_nothing_becomes_a_member_too),
 		cmocka_unit_test(the_member_is_one_like_others),
 		cmocka_unit_test(deferred_functions_run_at_the_herd_s_reset_once_and_newest_first),

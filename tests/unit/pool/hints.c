@@ -218,6 +218,82 @@ static void members_that_stay_out_do_not_hide_those_that_come_back(void **state)
 	pool_end(&pool);
 }
 
+/*
+ * After 32 misses in a row a thread forgets what came first. Of the herds that are made one after the
+ * other, every fourth has the same place among those that a thread remembers.
+ */
+enum { NEARLY = 31, SAME_PLACE = 4 };
+
+/* None that the thread tries is idle, but this one is. */
+static void miss(herd_t *herd, bump_t *bump)
+{
+	put_elsewhere(herd, bump);
+	assert_ptr_equal(herd_get(herd), bump);
+}
+
+/* Have another thread get many, and this one get six. */
+static void start_to_miss(herd_t *herd, struct hand *others, bump_t *m[6])
+{
+	*others = (struct hand){.herd = herd};
+	team_run(1, get_many, others);
+	for (size_t i = 0; i < 6; i++)
+		m[i] = pool_get(herd);
+}
+
+static void a_member_that_came_back_ends_a_row_of_misses(void **state)
+{
+	(void)state;
+	struct pool pool;
+	struct hand others;
+	bump_t *m[6];
+
+	pool_start(&pool);
+	start_to_miss(pool.herd, &others, m);
+	for (size_t i = 0; i < NEARLY; i++)
+		miss(pool.herd, others.members[i]);
+	expect_next(pool.herd, m[0], others.members[NEARLY]);
+	miss(pool.herd, others.members[NEARLY + 1]);
+	expect_next(pool.herd, m[1], others.members[NEARLY + 2]);
+	team_verdict();
+	assert_true(herd_recall(pool.herd) > 0);
+	pool_end(&pool);
+}
+
+static void misses_of_a_herd_do_not_count_for_the_next_in_its_place(void **state)
+{
+	(void)state;
+	for (int destroyed = 0; destroyed < 2; destroyed++) {
+		struct pool pools[SAME_PLACE + 1];
+		struct hand others;
+		bump_t *m[6];
+		herd_t *next;
+
+		for (size_t i = 0; i <= SAME_PLACE; i++)
+			pool_start(&pools[i]);
+		start_to_miss(pools[0].herd, &others, m);
+		for (size_t i = 0; i < NEARLY; i++)
+			miss(pools[0].herd, others.members[i]);
+		assert_int_equal(herd_recall(pools[0].herd), MANY + 6);
+		if (destroyed)
+			pool_end(&pools[0]);
+
+		next = pools[SAME_PLACE].herd;
+		others = (struct hand){.herd = next};
+		team_run(1, get_many, &others);
+		if (destroyed) {
+			miss(next, others.members[0]); /* the first that it gets there */
+		} else {
+			start_to_miss(next, &others, m);
+			miss(next, others.members[0]);
+			expect_next(next, m[0], others.members[1]);
+		}
+		team_verdict();
+		assert_true(herd_recall(next) > 0);
+		for (size_t i = destroyed ? 1 : 0; i <= SAME_PLACE; i++)
+			pool_end(&pools[i]);
+	}
+}
+
 static void short_life(void *arg, size_t id)
 {
 	herd_t *const herd = arg;
@@ -279,6 +355,8 @@ int main(void)
 			a_thread_gets_back_what_others_put_for_it_in_the_order_of_its_gets),
 		cmocka_unit_test(what_others_put_back_is_found_again_and_again),
 		cmocka_unit_test(members_that_stay_out_do_not_hide_those_that_come_back),
+		cmocka_unit_test(a_member_that_came_back_ends_a_row_of_misses),
+		cmocka_unit_test(misses_of_a_herd_do_not_count_for_the_next_in_its_place),
 		cmocka_unit_test(members_never_exceed_the_threads_alive_at_once),
 		cmocka_unit_test(the_idle_member_of_a_dead_thread_is_used_again),
 	};

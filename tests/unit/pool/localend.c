@@ -99,6 +99,46 @@ static void it_goes_back_when_the_thread_ends(void **state)
 	}
 }
 
+/* --- many herds --- */
+
+enum { MANY_HERDS = 300 };
+
+static void have_all_as_its_own(void *arg, size_t id)
+{
+	herd_t **const herds = arg;
+
+	(void)id;
+	for (size_t i = 0; i < MANY_HERDS; i++)
+		TEAM_CHECK(herds[i] == NULL || herd_local(herds[i]) != NULL, "herd %zu: %s", i,
+			   strerror(errno));
+}
+
+/* Also of those that were found through one that is gone. */
+static void it_goes_back_to_each_of_many_herds(void **state)
+{
+	(void)state;
+	static herd_t *herds[MANY_HERDS];
+
+	for (size_t i = 0; i < MANY_HERDS; i++)
+		herds[i] = small_herd();
+	for (size_t gone = 0; gone < MANY_HERDS; gone = gone * 5 / 4 + 1) {
+		assert_int_equal(herd_destroy(herds[gone]), 0);
+		herds[gone] = NULL;
+	}
+	team_run(1, have_all_as_its_own, herds);
+	team_verdict();
+	for (size_t i = 0; i < MANY_HERDS; i++) {
+		if (herds[i] == NULL)
+			continue;
+		assert_int_equal(pool_stats(herds[i]).out, 0);
+		bump_t *const bump = herd_try_get(herds[i]);
+		if (bump == NULL)
+			fail_msg("herd %zu: the member is not found", i);
+		herd_put(herds[i], bump);
+		assert_int_equal(herd_destroy(herds[i]), 0);
+	}
+}
+
 /* --- herds that end before the thread does --- */
 
 struct outlived {
@@ -320,6 +360,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_goes_back_when_the_thread_ends),
+		cmocka_unit_test(it_goes_back_to_each_of_many_herds),
 		cmocka_unit_test(a_thread_may_live_on_and_end_after_its_herd_is_gone),
 		cmocka_unit_test(threads_may_end_while_their_herd_is_recalled_and_destroyed),
 		cmocka_unit_test(other_destructors_of_the_thread_may_use_it_before_and_after),

@@ -147,6 +147,70 @@ static void after_it_chunks_double_from_its_size_on(void **state)
 	pool_end(&pool);
 }
 
+/* Where it is smaller than a first chunk, because the source had no more. */
+static void after_it_a_chunk_has_at_least_the_first_size(void **state)
+{
+	(void)state;
+	struct pool pool;
+
+	pool_init(&pool);
+	pool.config.bump.first_chunk = 20000;
+	pool_open(&pool);
+	bump_t *const bump = pool_get(pool.herd);
+
+	herd_put(pool.herd, bump);
+	assert_int_equal(herd_reset(pool.herd), 0);
+	assert_true(herd_trim(pool.herd, 0) > 20000);
+	pool.source.ceiling = 8 * KIB;
+	assert_ptr_equal(pool_get(pool.herd), bump);
+	in_a_scope(bump, 1000);
+	assert_in_range(pool.source.held, 1000, 8 * KIB);
+	pool.source.ceiling = 0;
+	pool_alloc(bump, 10000, 3);
+	assert_in_range(bump_capacity(bump), 9000, 12000);
+	herd_put(pool.herd, bump);
+	pool_agrees(&pool);
+	pool_end(&pool);
+}
+
+static int count_chunk(void *ctx, const void *start, size_t used, size_t capacity)
+{
+	(void)start;
+	(void)used;
+	(void)capacity;
+	++*(size_t *)ctx;
+	return 0;
+}
+
+/* Of chunks that go, the only one that is small enough came first; others are spare already. */
+static void the_oldest_chunk_may_be_the_one(void **state)
+{
+	(void)state;
+	struct pool pool;
+	size_t chunks = 0;
+
+	pool_init(&pool);
+	pool.config.bump.first_chunk = 60000;
+	pool_open(&pool);
+	/* A member is made with a chunk, which a reset takes. */
+	herd_put(pool.herd, pool_get(pool.herd));
+	assert_int_equal(herd_reset(pool.herd), 0);
+	bump_t *const bump = pool_get(pool.herd);
+	bump_t *const other = pool_get(pool.herd);
+
+	pool_alloc(bump, 50000, 1);
+	assert_true(pool_spend(bump, 100000, 1000));
+	assert_true(bump_free_last(other, pool_alloc(other, MIB, 2), MIB));
+	herd_discard(pool.herd, bump);
+	assert_ptr_equal(pool_get(pool.herd), bump);
+	assert_int_equal(bump_each_chunk(bump, count_chunk, &chunks), 0);
+	assert_int_equal(chunks, 1);
+	herd_put(pool.herd, bump);
+	herd_put(pool.herd, other);
+	pool_agrees(&pool);
+	pool_end(&pool);
+}
+
 static void what_it_does_not_serve_leaves_it_as_it_is(void **state)
 {
 	(void)state;
@@ -323,6 +387,105 @@ static void joining_counts_it_where_it_stays(void **state)
 	pool_end(&pool);
 }
 
+/* --- what others see of an idle member --- */
+
+/* The chunks that a dump shows: each has a bar. */
+static size_t chunks_shown(const herd_t *herd)
+{
+	static char text[64 * KIB];
+	size_t bars = 0;
+	FILE *const stream = fmemopen(text, sizeof text, "w");
+
+	assert_non_null(stream);
+	assert_int_equal(herd_dump(herd, stream), 0);
+	assert_int_equal(fclose(stream), 0);
+	for (const char *at = text; (at = strchr(at, '[')) != NULL; at++)
+		bars++;
+	return bars;
+}
+
+/* An idle member that keeps a chunk, which holds nothing. */
+static void start_with_a_chunk(struct pool *pool)
+{
+	pool_start(pool);
+	(void)in_a_checkout(pool->herd);
+	assert_int_equal(chunks_shown(pool->herd), 1);
+}
+
+static void it_is_not_shown_once_it_went(void **state)
+{
+	(void)state;
+	struct pool pool;
+	struct pool from;
+
+	start_with_a_chunk(&pool);
+	herd_trim(pool.herd, SIZE_MAX);
+	assert_int_equal(chunks_shown(pool.herd), 0);
+	pool_end(&pool);
+
+	start_with_a_chunk(&pool);
+	herd_set_limit(pool.herd, MIB);
+	assert_int_equal(chunks_shown(pool.herd), 0);
+	pool_end(&pool);
+
+	pool_start(&pool);
+	start_with_a_chunk(&from);
+	from.config.bump.source = pool.config.bump.source;
+	herd_t *const other = herd_new(&from.config);
+	(void)in_a_checkout(other);
+	assert_int_equal(herd_absorb(pool.herd, other), 0);
+	assert_int_equal(chunks_shown(other), 0);
+	assert_int_equal(herd_destroy(other), 0);
+	pool_end(&from);
+	pool_end(&pool);
+}
+
+/* A member whose current chunk is empty, but for what was reserved and not committed. */
+static void *put_with_an_empty_chunk(herd_t *herd, bool and_one_that_is_not)
+{
+	bump_t *const bump = pool_get(herd);
+	void *const p = and_one_that_is_not ? pool_alloc(bump, 1000, 1) : NULL;
+
+	assert_non_null(bump_reserve(bump, 5000, 1, NULL));
+	herd_put(herd, bump);
+	return p;
+}
+
+static herd_t *loaded(struct pool *pool)
+{
+	herd_t *const herd = herd_new(&(herd_config_t){.bump = pool->config.bump});
+	bump_t *const bump = pool_get(herd);
+
+	pool_alloc(bump, 100000, 2);
+	herd_put(herd, bump);
+	return herd;
+}
+
+static void what_was_no_use_for_what_is_absorbed_is_shown_as_it_is(void **state)
+{
+	(void)state;
+	struct pool pool;
+
+	pool_start(&pool);
+	herd_t *from = loaded(&pool);
+	void *const p = put_with_an_empty_chunk(pool.herd, true);
+	assert_int_equal(herd_absorb(pool.herd, from), 0);
+	assert_true(herd_owns(pool.herd, p));
+	assert_int_equal(herd_destroy(from), 0);
+	pool_end(&pool);
+
+	pool_init(&pool);
+	pool.config.limit = 50000;
+	pool_open(&pool);
+	from = loaded(&pool);
+	(void)put_with_an_empty_chunk(pool.herd, false);
+	assert_int_equal(chunks_shown(pool.herd), 1);
+	assert_int_equal(herd_absorb(pool.herd, from), ENOMEM);
+	assert_int_equal(chunks_shown(pool.herd), 0);
+	assert_int_equal(herd_destroy(from), 0);
+	pool_end(&pool);
+}
+
 /* --- marks --- */
 
 static void marks_of_what_was_rewound_are_void(void **state)
@@ -362,6 +525,8 @@ int main(void)
 		cmocka_unit_test(at_most_64_kib_are_kept_from_others),
 		cmocka_unit_test(a_large_chunk_is_not_kept),
 		cmocka_unit_test(after_it_chunks_double_from_its_size_on),
+		cmocka_unit_test(after_it_a_chunk_has_at_least_the_first_size),
+		cmocka_unit_test(the_oldest_chunk_may_be_the_one),
 		cmocka_unit_test(what_it_does_not_serve_leaves_it_as_it_is),
 		cmocka_unit_test(under_a_limit_of_the_herd_it_goes_to_who_needs_it),
 		cmocka_unit_test(under_a_limit_set_later_too),
@@ -370,6 +535,8 @@ int main(void)
 		cmocka_unit_test(a_trim_gives_it_back),
 		cmocka_unit_test(a_reset_makes_it_common_property),
 		cmocka_unit_test(joining_counts_it_where_it_stays),
+		cmocka_unit_test(it_is_not_shown_once_it_went),
+		cmocka_unit_test(what_was_no_use_for_what_is_absorbed_is_shown_as_it_is),
 		cmocka_unit_test(marks_of_what_was_rewound_are_void),
 	};
 

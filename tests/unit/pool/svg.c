@@ -134,6 +134,25 @@ static void each_chunk_has_a_frame_and_bytes_are_to_scale(void **state)
 	assert_int_equal(herd_destroy(herd), 0);
 }
 
+/* After a reset all chunks are spare; those that were looked at are kept apart from the others. */
+static void all_spare_chunks_are_drawn(void **state)
+{
+	(void)state;
+	struct pool pool;
+	double width;
+
+	pool_start(&pool);
+	fill(pool.herd);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(herd_reset(pool.herd), 0);
+		draw(pool.herd);
+		assert_in_range(pool.source.chunks_live, 2, 1000);
+		assert_int_equal(rectangles("spare", &width), pool.source.chunks_live + 1);
+		assert_int_equal(herd_warm(pool.herd, 1, 100), 0);
+	}
+	pool_end(&pool);
+}
+
 static void members_that_are_out_are_drawn_as_at_their_checkout(void **state)
 {
 	(void)state;
@@ -193,6 +212,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_picture_stands_alone_and_is_well_formed),
 		cmocka_unit_test(each_chunk_has_a_frame_and_bytes_are_to_scale),
+		cmocka_unit_test(all_spare_chunks_are_drawn),
 		cmocka_unit_test(members_that_are_out_are_drawn_as_at_their_checkout),
 		cmocka_unit_test(the_longest_lane_has_all_the_width),
 		cmocka_unit_test(a_stream_that_fails_is_EIO),
