@@ -127,6 +127,8 @@ static const char *get_chunk(struct arena *a, size_t need, size_t want, struct c
 	struct chunk *former;
 
 	arena_strip(a);
+	if (a->chunk != NULL) /* its header is broken */
+		return problem;
 	request.most = room_under_limit(a);
 	problem = spare_get(a->spare, &request, chunk);
 	if (problem != NULL &&

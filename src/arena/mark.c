@@ -361,8 +361,11 @@ int bump_rewind(bump_t *bump, bump_mark_t mark)
 	return 0;
 }
 
+/* Where a header is broken nothing goes: whoever frees all, or trims, reports it. */
 void arena_strip(struct arena *a)
 {
+	if (!arena_is_valid(a, 0, 0))
+		return;
 	arena_end_reservation(a, arena_ptr(a));
 	while (a->chunk != NULL && a->chunk != a->initial && arena_ptr(a) == chunk_start(a->chunk))
 		cut(a, a->chunk->serial - 1, a->seq,

@@ -237,17 +237,17 @@ int herd_absorb(herd_t *into, herd_t *from)
  * With the herd locked; the standalone arena is the caller's alone. Its spare chunks move along,
  * for nobody is left to use them, so the budget has to admit them, too.
  *
- * Stripping it first makes what it does not use spare: that can go to any member, and does not
- * count against the limit of one.
+ * What it does not use becomes spare: that can go to any member, and does not count against the limit
+ * of one. Not before it is certain that it is adopted, for a failure leaves its marks valid.
  */
 static int adopt(herd_t *herd, struct standalone_arena *standalone)
 {
 	const size_t bytes = spare_stats(&standalone->spare).reserved;
 	struct member *at = pool_members(herd);
 
-	arena_strip(&standalone->arena);
-	struct member *receiver =
-		exceeds_limit(herd, standalone->arena.held) ? NULL : receiver_of(herd, &at);
+	const struct arena *a = &standalone->arena;
+	const size_t held = a->held - (arena_at_beginning(a) ? a->chunk->size : 0);
+	struct member *receiver = exceeds_limit(herd, held) ? NULL : receiver_of(herd, &at);
 
 	if (receiver == NULL)
 		return ENOMEM;
@@ -256,6 +256,7 @@ static int adopt(herd_t *herd, struct standalone_arena *standalone)
 		release_receivers(herd, receiver);
 		return ENOMEM;
 	}
+	arena_strip(&standalone->arena);
 	receive(herd, receiver, &standalone->arena);
 	spare_move(&herd->spare, &standalone->spare);
 	spare_dismiss(&standalone->spare, bytes);

@@ -328,9 +328,32 @@ static void many_phases_under_a_limit_all_succeed(void **state)
 	}
 }
 
+/* What rewinding left empty must not be the reason of a refusal, whenever the limit was set. */
+static void an_empty_chunk_refuses_nothing_under_a_limit_set_later(void **state)
+{
+	struct fixture *f = *state;
+
+	for (size_t size = 4096; size <= 8000; size += 488) {
+		remake_limited(f, 0);
+		const bump_mark_t beginning = bump_mark(f->bump);
+		{
+			BUMP_SCOPE(f->bump);
+			assert_non_null(bump_alloc(f->bump, 100));
+		}
+		bump_set_limit(f->bump, 8192);
+		const bump_mark_t inner = bump_mark(f->bump);
+		if (bump_alloc(f->bump, size) == NULL)
+			fail_msg("%zu bytes were refused", size);
+		assert_int_equal(bump_rewind(f->bump, inner), 0);
+		assert_int_equal(bump_rewind(f->bump, beginning), 0);
+		assert_int_equal(fixture_stats(f->bump).used, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		FIXTURE_TEST(an_empty_chunk_refuses_nothing_under_a_limit_set_later),
 		FIXTURE_TEST(a_limit_holds_exactly_from_64_bytes_up),
 		FIXTURE_TEST(all_of_a_limit_but_headers_can_be_used),
 		FIXTURE_TEST(a_single_request_can_have_all_but_a_header),

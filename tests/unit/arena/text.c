@@ -5,6 +5,8 @@
 
 #include "letters.h"
 
+#include <herd/str.h>
+
 #include <sys/mman.h>
 #include <unistd.h>
 #include <wchar.h>
@@ -329,9 +331,72 @@ static void text_that_finds_no_memory_is_ENOMEM(void **state)
 	assert_string_equal(bump_strdup(f->bump, "short"), "short");
 }
 
+/* A reservation is written to, and then something is printed that does not fit. */
+static void a_print_that_fails_leaves_a_reservation(void **state)
+{
+	struct fixture *f = *state;
+
+	bump_set_limit(f->bump, 8192);
+	char *const p = bump_reserve(f->bump, 200, 1, NULL);
+	assert_non_null(p);
+	test_fill(p, 200, 77);
+	errno = 0;
+	assert_null(bump_asprintf(f->bump, "%*s", 100000, ""));
+	assert_int_equal(errno, ENOMEM);
+
+	bump_str_t s;
+	bump_str_init(&s, f->bump);
+	assert_int_equal(bump_str_printf(&s, "%*s", 100000, ""), ENOMEM);
+	bump_commit(f->bump, p, 200);
+	assert_true(test_verify(p, 200, 77));
+}
+
+static void *acquire_and_set_errno(void *ctx, size_t *size, size_t align)
+{
+	void *const memory = herd_source_malloc.acquire(ctx, size, align);
+
+	errno = EIO;
+	return memory;
+}
+
+/* `%m` is a GNU extension. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat"
+
+/* `%m` is printed a second time where the text did not fit; the source sets errno between. */
+static void the_error_that_is_printed_is_the_callers(void **state)
+{
+	const herd_source_t source = {.acquire = acquire_and_set_errno,
+				      .release = herd_source_malloc.release};
+
+	(void)state;
+	for (size_t filled = 3800; filled < 4100; filled++) {
+		bump_t *const bump = bump_new(&(bump_config_t){.source = &source});
+		bump_str_t s;
+		size_t length;
+
+		assert_non_null(bump);
+		assert_non_null(bump_alloc_aligned(bump, filled, 1));
+		errno = ENOENT;
+		assert_string_equal(bump_asprintf(bump, "open: %m"),
+				    "open: No such file or directory");
+		bump_str_init(&s, bump);
+		errno = ENOENT;
+		assert_int_equal(bump_str_printf(&s, "%2000s%m", ""), 0);
+		const char *const text = bump_str_finish(&s, &length);
+		assert_int_equal(length, 2000 + strlen("No such file or directory"));
+		assert_int_equal(strlen(text), length);
+		assert_string_equal(text + 2000, "No such file or directory");
+		bump_destroy(bump);
+	}
+}
+#pragma GCC diagnostic pop
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		FIXTURE_TEST(a_print_that_fails_leaves_a_reservation),
+		cmocka_unit_test(the_error_that_is_printed_is_the_callers),
 		FIXTURE_TEST(memdup_copies_bytes_at_an_alignment),
 		FIXTURE_TEST(memdup_of_nothing_may_be_NULL),
 		FIXTURE_TEST(memdup_copies_from_the_arena_itself),
