@@ -209,6 +209,25 @@ static void the_eight_innermost_marks_are_known(void **state)
 	}
 }
 
+/* More than eight others were made since the rewind, so it is found by its chunk alone. */
+static void an_old_mark_into_a_chunk_that_was_freed(void **state)
+{
+	struct fixture *f = *state;
+
+	filled(f->bump, 10, 48);
+	const bump_mark_t outer = bump_mark(f->bump);
+	for (size_t i = 0; i < 10; i++)
+		filled(f->bump, 3000, 49);
+	const bump_mark_t inner = bump_mark(f->bump);
+	filled(f->bump, 10, 50);
+	assert_int_equal(bump_rewind(f->bump, outer), 0);
+	for (size_t i = 0; i < 20; i++)
+		(void)bump_mark(f->bump);
+	for (size_t i = 0; i < 10; i++)
+		filled(f->bump, 3000, 51);
+	expect_void(f, inner);
+}
+
 /* A loop that takes a mark in each round, and rewinds to some of them only. */
 static void marks_that_are_never_rewound_void_none(void **state)
 {
@@ -698,6 +717,7 @@ int main(void)
 		MISUSE_TEST(an_inner_mark_is_void_whatever_was_allocated_since),
 		MISUSE_TEST(an_inner_mark_at_the_same_position_is_void_too),
 		MISUSE_TEST(the_eight_innermost_marks_are_known),
+		MISUSE_TEST(an_old_mark_into_a_chunk_that_was_freed),
 		MISUSE_TEST(marks_that_are_never_rewound_void_none),
 		MISUSE_TEST(rewinding_in_the_right_order_is_no_misuse),
 		MISUSE_TEST(shrinking_below_a_mark_is_no_misuse),

@@ -324,6 +324,131 @@ static void joining_counts_it_where_it_stays(void **state)
 	pool_end(&pool);
 }
 
+/* In members whose first chunk is kept and whose second one goes, one after the other. */
+static void what_goes_beside_it_is_spare(void **state)
+{
+	(void)state;
+	enum { MEMBERS = 3, FIRST = 40000 };
+	struct pool pool;
+	bump_t *bumps[MEMBERS];
+	bump_mark_t beginnings[MEMBERS];
+
+	pool_init(&pool);
+	pool.config.bump.first_chunk = FIRST;
+	pool_open(&pool);
+	for (size_t i = 0; i < MEMBERS; i++) {
+		bumps[i] = pool_get(pool.herd);
+		beginnings[i] = bump_mark(bumps[i]);
+		assert_true(pool_spend(bumps[i], 2 * (size_t)FIRST, 1000));
+	}
+	assert_int_equal(pool.source.acquires, 2 * MEMBERS);
+	for (size_t i = 0; i < MEMBERS; i++) {
+		assert_int_equal(bump_rewind(bumps[i], beginnings[i]), 0);
+		herd_put(pool.herd, bumps[i]);
+	}
+	(void)herd_trim(pool.herd, 0);
+	assert_int_equal(pool.source.held, 0);
+	pool_agrees(&pool);
+	pool_end(&pool);
+}
+
+/* --- what others see --- */
+
+/* The chunks that a dump shows, of all members: it reads what each of them published last. */
+static size_t chunks_shown(const herd_t *herd)
+{
+	static const char before[] = " held in ";
+	char *text = NULL;
+	size_t length = 0, chunks = 0;
+	FILE *const stream = open_memstream(&text, &length);
+
+	assert_non_null(stream);
+	assert_int_equal(herd_dump(herd, stream), 0);
+	assert_int_equal(fclose(stream), 0);
+	for (const char *at = text; (at = strstr(at, before)) != NULL;) {
+		at += strlen(before);
+		chunks += strtoul(at, NULL, 10);
+	}
+	free(text);
+	return chunks;
+}
+
+static void keep_one(herd_t *herd)
+{
+	bump_t *const bump = pool_get(herd);
+
+	in_a_scope(bump, 1000);
+	herd_put(herd, bump);
+	assert_int_equal(chunks_shown(herd), 1);
+}
+
+/* Spare memory stays with the herd here: a stale view of a member would be of a chunk that is there. */
+static void what_goes_from_an_idle_member_is_not_shown_any_more(void **state)
+{
+	(void)state;
+	struct pool pool;
+
+	pool_start(&pool);
+	keep_one(pool.herd);
+	assert_int_equal(herd_trim(pool.herd, SIZE_MAX), 0);
+	assert_int_equal(chunks_shown(pool.herd), 0);
+	keep_one(pool.herd);
+	herd_set_limit(pool.herd, MIB);
+	assert_int_equal(chunks_shown(pool.herd), 0);
+	assert_int_equal(herd_warm(pool.herd, 1, 1000), 0);
+	assert_int_equal(chunks_shown(pool.herd), 1);
+	pool_end(&pool);
+}
+
+/* It is refused, because what the other member holds is above the limit. */
+static void what_a_refused_join_took_from_members_is_not_shown_any_more(void **state)
+{
+	(void)state;
+	struct pool pool;
+
+	pool_start(&pool);
+	pool.config.limit = PAGE;
+	herd_t *const into = herd_new(&pool.config);
+	assert_non_null(into);
+	bump_t *const full = pool_get(pool.herd);
+
+	keep_one(pool.herd);
+	pool_alloc(full, 2 * PAGE, 1);
+	herd_put(pool.herd, full);
+	assert_int_equal(chunks_shown(pool.herd), 2);
+	assert_int_equal(herd_absorb(into, pool.herd), ENOMEM);
+	assert_int_equal(chunks_shown(pool.herd), 1);
+	assert_int_equal(herd_destroy(into), 0);
+	pool_end(&pool);
+}
+
+/* A member whose newest chunk holds nothing, and an older one something: it takes nothing. */
+static void what_a_join_took_from_members_that_take_nothing_is_not_shown_any_more(void **state)
+{
+	(void)state;
+	struct pool pool;
+
+	pool_start(&pool);
+	herd_t *const from = herd_new(&pool.config);
+	assert_non_null(from);
+	bump_t *const full = pool_get(pool.herd);
+	bump_t *const given = pool_get(from);
+
+	pool_alloc(full, 1000, 1);
+	void *const last = pool_alloc(full, PAGE, 2);
+	assert_true(bump_free_last(full, last, PAGE));
+	pool_alloc(given, 1000, 3);
+	herd_put(pool.herd, full);
+	herd_put(from, given);
+	const size_t before = chunks_shown(pool.herd);
+	assert_int_equal(herd_absorb(pool.herd, from), 0);
+	/* One came; the one that held nothing went, if it was no large request's, which goes at once. */
+	assert_int_equal(before, 2);
+	assert_int_equal(chunks_shown(pool.herd), 2);
+	assert_int_equal(herd_destroy(from), 0);
+	pool_end(&pool);
+}
+
 /* --- marks --- */
 
 static void marks_of_what_was_rewound_are_void(void **state)
@@ -371,6 +496,11 @@ int main(void)
 		cmocka_unit_test(a_trim_gives_it_back),
 		cmocka_unit_test(a_reset_makes_it_common_property),
 		cmocka_unit_test(joining_counts_it_where_it_stays),
+		cmocka_unit_test(what_goes_beside_it_is_spare),
+		cmocka_unit_test(what_goes_from_an_idle_member_is_not_shown_any_more),
+		cmocka_unit_test(what_a_refused_join_took_from_members_is_not_shown_any_more),
+		cmocka_unit_test(
+			what_a_join_took_from_members_that_take_nothing_is_not_shown_any_more),
 		cmocka_unit_test(marks_of_what_was_rewound_are_void),
 	};
 
