@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The protocol of checking out, as src/pool.h and src/stack.h have it, for spin(1): threads that get
+ * The protocol of checking out, as src/pool/member.h and src/base/stack.h have it, for spin(1): threads that get
  * and put, and a cold operation beside them. One step of the model is one atomic operation of the
  * code, or one access to what a member holds.
  *
