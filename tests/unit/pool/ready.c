@@ -387,7 +387,7 @@ static void keep_one(herd_t *herd)
 	assert_int_equal(chunks_shown(herd), 1);
 }
 
-/* Spare memory stays with the herd here: a stale view of a member would be of a chunk that is there. */
+/* Spare memory stays with the herd here: a stale snapshot of a member would be of a chunk that is there. */
 static void what_goes_from_an_idle_member_is_not_shown_any_more(void **state)
 {
 	(void)state;
@@ -449,7 +449,7 @@ static void what_a_join_took_from_members_that_take_nothing_is_not_shown_any_mor
 	assert_int_equal(herd_absorb(pool.herd, from), 0);
 	/* One came, and the one that held nothing went. */
 	assert_int_equal(chunks_shown(pool.herd), 2);
-	/* A stale view leads to the chunk that went, and on to others than the member's. */
+	/* A stale snapshot leads to the chunk that went, and on to others than the member's. */
 	assert_true(herd_owns(pool.herd, p));
 	assert_int_equal(herd_destroy(from), 0);
 	pool_end(&pool);
