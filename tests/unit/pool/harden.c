@@ -225,6 +225,47 @@ static void what_has_a_broken_header_does_not_change_hands(void **state)
 	assert_int_equal(herd_destroy(into), 0);
 }
 
+static void an_arena_with_a_broken_spare_chunk_is_not_adopted(void **state)
+{
+	static bump_t *bump; /* it is lost, but no leak */
+	herd_t *const into = make(BUMP_HARDEN_CHECK);
+
+	(void)state;
+	bump = bump_new(&checked.bump);
+	assert_non_null(bump);
+	pool_alloc(bump, 10, 1);
+	struct chunk *const c = header_of(bump);
+	assert_int_equal(bump_reset(bump), 0);
+	test_misuse_begin();
+	damage(c);
+	assert_int_equal(herd_adopt(into, bump), EINVAL);
+	test_misuse_expect("herd_adopt");
+	damage(c); /* what was found once is remembered: the arena stays as it is */
+	assert_int_equal(herd_adopt(into, bump), EINVAL);
+	test_misuse_expect("herd_adopt");
+	test_misuse_end();
+	assert_int_equal(herd_destroy(into), 0);
+}
+
+/* free(3) ends a program that hands it another address than malloc(3) gave. */
+static void a_source_has_back_what_it_gave(void **state)
+{
+	const herd_config_t config = {
+		.bump = {.harden = BUMP_HARDEN_CHECK, .source = &herd_source_malloc}};
+	herd_t *const herd = herd_new(&config);
+
+	(void)state;
+	assert_non_null(herd);
+	bump_t *const bump = pool_get(herd);
+	pool_alloc(bump, 1000, 1);
+	pool_alloc(bump, 100000, 2);
+	herd_put(herd, bump);
+	assert_int_equal(herd_reset(herd), 0);
+	assert_true(herd_trim(herd, 0) > 100000);
+	assert_int_equal(pool_stats(herd).reserved, 0);
+	assert_int_equal(herd_destroy(herd), 0);
+}
+
 static void discarding_over_a_broken_header_leaves_the_member_out(void **state)
 {
 	herd_t *const herd = make(BUMP_HARDEN_CHECK);
@@ -575,6 +616,8 @@ int main(void)
 		cmocka_unit_test(a_broken_header_keeps_its_memory_from_being_cleared),
 		cmocka_unit_test(a_herd_with_a_broken_header_goes_on),
 		cmocka_unit_test(what_has_a_broken_header_does_not_change_hands),
+		cmocka_unit_test(an_arena_with_a_broken_spare_chunk_is_not_adopted),
+		cmocka_unit_test(a_source_has_back_what_it_gave),
 		cmocka_unit_test(discarding_over_a_broken_header_leaves_the_member_out),
 		cmocka_unit_test(a_broken_header_of_a_spare_chunk_is_told),
 		cmocka_unit_test(a_deferred_function_that_breaks_a_header_is_told),
