@@ -356,43 +356,6 @@ static void churn_keeps_members_at_the_threads_alive_and_memory_flat(void **stat
 	pool_end(&pool);
 }
 
-/* --- many herds --- */
-
-/* Ids of herds that were made one after the other meet in each list of the registry. */
-enum { MANY_HERDS = 200 };
-
-static void *use_many(void *arg)
-{
-	herd_t *const *herds = arg;
-
-	for (size_t i = 0; i < MANY_HERDS; i++)
-		TEAM_CHECK(herd_local(herds[i]) != NULL, "herd %zu: %s", i, strerror(errno));
-	return NULL;
-}
-
-static void each_goes_back_to_its_own_herd(void **state)
-{
-	(void)state;
-	herd_t *herds[MANY_HERDS];
-	pthread_t thread;
-
-	for (size_t i = 0; i < MANY_HERDS; i++)
-		herds[i] = small_herd();
-	assert_int_equal(pthread_create(&thread, NULL, use_many, herds), 0);
-	assert_int_equal(pthread_join(thread, NULL), 0);
-	team_verdict();
-	for (size_t i = 0; i < MANY_HERDS; i++) {
-		bump_t *const bump = herd_try_get(herds[i]);
-
-		assert_non_null(bump);
-		assert_null(herd_try_get(herds[i]));
-		herd_put(herds[i], bump);
-		assert_int_equal(pool_stats(herds[i]).out, 0);
-	}
-	for (size_t i = 0; i < MANY_HERDS; i++)
-		assert_int_equal(herd_destroy(herds[i]), 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -402,7 +365,6 @@ int main(void)
 		cmocka_unit_test(threads_may_end_while_their_herd_is_recalled_and_destroyed),
 		cmocka_unit_test(other_destructors_of_the_thread_may_use_it_before_and_after),
 		cmocka_unit_test(churn_keeps_members_at_the_threads_alive_and_memory_flat),
-		cmocka_unit_test(each_goes_back_to_its_own_herd),
 	};
 
 	if (pthread_key_create(&early_key, use_herds_at_the_end) != 0)
