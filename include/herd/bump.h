@@ -385,7 +385,8 @@ HERD_API bool bump_free_last(bump_t *bump, void *ptr, size_t size);
  * Get write access to at least `size` bytes at the arena's tail, for data whose size is known only
  * when it has been written. Nothing is allocated until bump_commit(). Any other call that
  * allocates, frees, resizes or resets ends the reservation. A call that fails changes nothing, and
- * leaves the reservation valid.
+ * leaves the reservation valid. What stands in a reservation must not be an argument of a call that
+ * allocates, such as the string of a bump_asprintf(): the result may be written to the same bytes.
  *
  * @code
  * size_t room;

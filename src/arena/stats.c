@@ -88,12 +88,12 @@ int arena_each_chunk(const struct arena *a,
 		     int (*fn)(void *ctx, const void *start, size_t used, size_t capacity),
 		     void *ctx)
 {
-	const struct chunk *c = a->chunk, *own = a->large;
+	const struct chunk *c = a->chunk, *large = a->large;
 	int result = 0;
 
-	while (result == 0 && (c != NULL || own != NULL)) {
+	while (result == 0 && (c != NULL || large != NULL)) {
 		const struct chunk **list =
-			own == NULL || (c != NULL && c->serial > own->serial) ? &c : &own;
+			large == NULL || (c != NULL && c->serial > large->serial) ? &c : &large;
 		const struct chunk *next = *list;
 		const char *position = next == a->chunk ? arena_ptr(a) : next->ptr;
 

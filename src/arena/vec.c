@@ -50,11 +50,11 @@ static size_t fitting(const struct vec_request *request, size_t bytes)
  */
 static size_t array_reach(const struct arena *a, const char *data)
 {
-	const struct chunk *const own = a->large;
+	const struct chunk *const large = a->large;
 	const char *end = a->end;
 
-	if (own != NULL && data >= chunk_start(own) && data < own->end)
-		end = own->end;
+	if (large != NULL && data >= chunk_start(large) && data < large->end)
+		end = large->end;
 	else if (a->chunk == NULL || data < chunk_start(a->chunk) || data >= end)
 		return 0;
 	return num_sub((size_t)(end - data), a->red_zone);

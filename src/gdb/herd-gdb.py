@@ -305,7 +305,7 @@ class Threads:
     """Which thread has a member, as far as it is known from the thread-local variables."""
 
     def __init__(self, herd):
-        self.tickets = {}
+        self.threads = {}
         self.last = {}
         before = gdb.selected_thread()
         if before is None:
@@ -321,9 +321,9 @@ class Threads:
         frame.select()
 
     def _read(self, thread, herd):
-        ticket = number(variable("my_thread_id", "herd_get", gdb.TYPE_CODE_INT))
-        if ticket != 0:
-            self.tickets[ticket] = thread
+        thread_id = number(variable("my_thread_id", "herd_get", gdb.TYPE_CODE_INT))
+        if thread_id != 0:
+            self.threads[thread_id] = thread
         recent = variable("recent_herds", "herd_get", gdb.TYPE_CODE_ARRAY)
         entry = recent[herd.id % (recent.type.range()[1] + 1)]
         if number(entry["herd"]) == herd.id:
@@ -331,7 +331,7 @@ class Threads:
 
     def of(self, member):
         if member.flags & LOCAL:
-            thread = self.tickets.get(member.local)
+            thread = self.threads.get(member.local)
             return " as thread %d's own" % thread if thread is not None else " as a thread's own"
         threads = self.last.get(member.address)
         return ", last used by thread " + " or ".join(map(str, threads)) if threads else ""

@@ -72,7 +72,7 @@ static pthread_cond_t gate_changed = PTHREAD_COND_INITIALIZER;
 static THREAD_LOCAL size_t depth;
 
 /* Whether gate_cancel_disable() was called since this thread went in, and the state before it. */
-static THREAD_LOCAL bool shielded;
+static THREAD_LOCAL bool cancel_disabled;
 static THREAD_LOCAL int cancel_state;
 
 /*
@@ -150,8 +150,8 @@ void gate_leave(void)
 
 	if ((former & FORKING) != 0)
 		wake_fork();
-	if (shielded) {
-		shielded = false;
+	if (cancel_disabled) {
+		cancel_disabled = false;
 		pthread_setcancelstate(cancel_state, NULL);
 	}
 }
@@ -163,10 +163,10 @@ void gate_leave(void)
  */
 void gate_cancel_disable(void)
 {
-	if (shielded)
+	if (cancel_disabled)
 		return;
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-	shielded = true;
+	cancel_disabled = true;
 }
 
 /*

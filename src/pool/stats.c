@@ -93,7 +93,7 @@ int member_each_chunk(const struct member *m,
 	 */
 	const char *position = atomic_load_explicit(&m->snapshot.ptr, memory_order_acquire);
 	const struct chunk *c = atomic_load_explicit(&m->snapshot.chunk, memory_order_acquire);
-	const struct chunk *own = atomic_load_explicit(&m->snapshot.large, memory_order_acquire);
+	const struct chunk *large = atomic_load_explicit(&m->snapshot.large, memory_order_acquire);
 	int result = 0;
 
 	san_observe((void *)(uintptr_t)&m->state); /* all up to the put that wrote it */
@@ -104,8 +104,8 @@ int member_each_chunk(const struct member *m,
 			    chunk_capacity(c));
 		position = c->next != NULL ? c->next->ptr : NULL;
 	}
-	for (; own != NULL && result == 0; own = own->next)
-		result = fn(ctx, chunk_start(own), chunk_used(own), chunk_capacity(own));
+	for (; large != NULL && result == 0; large = large->next)
+		result = fn(ctx, chunk_start(large), chunk_used(large), chunk_capacity(large));
 	return result;
 }
 
