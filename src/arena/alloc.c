@@ -6,7 +6,7 @@
  * It does not go back to the room that is left in an older chunk, because only the current chunk
  * has a position that can move. What is left there is lost until a reset or a rewind.
  *
- * Growth: chunks double up to a maximum; for the system's memory see HUGE_AFTER. A request larger
+ * Growth: chunks double up to a maximum; for the system's memory see HUGE_AFTER in chunks.c. A request larger
  * than the next chunk gets a large chunk, one of its own beside the current one, so that one huge
  * request inflates nothing that follows. But a program that keeps asking for 5,000 or 100,000 bytes
  * must not call the system for each of them. Such requests do double the chunks, once the arena
@@ -30,13 +30,6 @@
  */
 #define LARGE_ABOVE ((size_t)64 << 10)
 
-/*
- * Where the system's memory comes in huge pages, the chunk after one of this size is such a page.
- * An arena that has filled half a MiB would meet a page fault for each 4 KiB of the next two
- * chunks; it meets a single one for all of a huge page.
- */
-#define HUGE_AFTER ((size_t)256 << 10)
-
 /* The out-of-line definitions of what the header inlines. */
 extern inline void *bump_alloc(bump_t *bump, size_t size);
 extern inline void *bump_alloc_aligned(bump_t *bump, size_t size, size_t align);
@@ -50,36 +43,6 @@ _Static_assert(_Alignof(max_align_t) <= CHUNK_UNIT, "... really any");
 _Static_assert(SAN_RED_ZONE % 8 == 0, "INV-UNIT");
 
 /* --- chunks --- */
-
-/*
- * Put a new chunk in front of a list. INV-SERIAL. The chunk is whole before the list shows it, for
- * the sake of a child of fork(2), which sees the list as it is at some moment. Its checksum is the
- * caller's affair, once the last member is written.
- */
-static void push(struct arena *a, struct chunk **list, struct chunk **oldest, struct chunk *c)
-{
-	c->serial = ++a->seq;
-	c->next = *list;
-	*list = c;
-	if (*oldest == NULL)
-		*oldest = c;
-	a->held += c->size;
-	a->peak = num_max(a->peak, a->held);
-}
-
-/* The list is shown by arena_resume() alone, and with it a chunk whose checksum is right. */
-void arena_push(struct arena *a, struct chunk *c)
-{
-	struct chunk *list = a->chunk;
-
-	arena_end_reservation(a, arena_ptr(a)); /* it lies in the chunk that is current now */
-	arena_save(a);
-	if (list != NULL)
-		totals_add(&a->older, list);
-	push(a, &list, &a->oldest, c);
-	checksum_set(c);
-	arena_resume(a, c);
-}
 
 /* What the member's own limit still allows; the herd's is the spare lists' affair. */
 static size_t room_under_limit(const struct arena *a)
@@ -98,15 +61,6 @@ static size_t grown_for(const struct arena *a, size_t need)
 	if (need <= a->max_size && need <= (need <= LARGE_ABOVE ? a->held : a->held / 4))
 		return num_min(num_up_to_power_of_2(need), a->max_size);
 	return 0;
-}
-
-size_t arena_next_size(const struct arena *a, size_t size)
-{
-	/* Not a size between: the system gives huge pages for whole ones only. */
-	if (size >= HUGE_AFTER && size < OS_HUGE && a->max_size >= OS_HUGE &&
-	    source_has_huge_pages(&a->spare->source))
-		return OS_HUGE;
-	return num_min(num_mul(size, 2), a->max_size);
 }
 
 /*
@@ -185,10 +139,7 @@ static const char *alloc_large(struct arena *a, size_t size, size_t align, void 
 	arena_end_reservation(a, arena_ptr(a));
 	start += num_pad(start, align); /* chunk_size_for() has counted the most that this can be */
 	c->ptr = start + arena_footprint(a, size);
-	push(a, &a->large, &a->large_oldest, c);
-	totals_add(&a->older, c);
-	c->made_at = arena_ptr(a);
-	checksum_set(c); /* last: now no member changes without it */
+	arena_push_large(a, c);
 	if (arena_is_instrumented(a))
 		san_fresh(start, num_max(size, 1));
 	*result = start;

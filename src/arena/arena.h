@@ -489,12 +489,6 @@ const char *arena_try_alloc(struct arena *a, size_t size, size_t align, void **r
 /* The same within the current chunk only; NULL where there is no room, and nothing was changed. */
 void *arena_alloc_here(struct arena *a, size_t size, size_t align);
 /*
- * Make a chunk that is in no list the current one, at the position saved in it. Sets its checksum.
- */
-void arena_push(struct arena *a, struct chunk *c);
-/* The size of the chunk after one of `size`: doubled, up to the arena's largest. */
-size_t arena_next_size(const struct arena *a, size_t size);
-/*
  * Get a new current chunk with room for `size` bytes at `align`, however large. @return NULL, or
  * why not as spare_get(), and then nothing was changed.
  */
@@ -508,6 +502,36 @@ const char *arena_make_room(struct arena *a, size_t size, size_t align);
  */
 bool arena_resize(struct arena *a, char *ptr, size_t old_size, size_t new_size);
 
+/* --- chunks.c --- */
+
+/*
+ * Make a chunk that is in no list the current one, at the position saved in it. Sets its checksum.
+ */
+void arena_push(struct arena *a, struct chunk *c);
+/*
+ * Make a chunk that is in no list a large one, the newest. Its position is behind the allocation that
+ * it is for.
+ */
+void arena_push_large(struct arena *a, struct chunk *c);
+/* The size of the chunk after one of `size`: doubled, up to the arena's largest. */
+size_t arena_next_size(const struct arena *a, size_t size);
+/*
+ * Whether an arena that holds nothing else may have the chunk as its current one. Not where there is a
+ * limit, for another member may need it.
+ */
+bool arena_may_keep(const struct arena *a, const struct chunk *c);
+/*
+ * Free large chunks that came after `seq`, and others after `chunk`: the newest one that is left
+ * becomes the current one. Where none is left and `keep` is set, a small one is kept.
+ */
+void arena_cut(struct arena *a, uint64_t chunk, uint64_t seq, bool keep);
+/*
+ * Give the current chunk back to the spare ones while it holds nothing, so that a limit, a trim or a
+ * join does not depend on it: in members that nobody has out, whose marks are of an earlier checkout,
+ * and in an arena at its beginning, where no mark depends on a chunk.
+ */
+void arena_strip(struct arena *a);
+
 /* --- mark.c --- */
 
 /*
@@ -516,12 +540,6 @@ bool arena_resize(struct arena *a, char *ptr, size_t old_size, size_t new_size);
  * which was reported as misuse; then nothing was freed.
  */
 bool arena_rewind(struct arena *a, struct checkpoint to, const char *function);
-/*
- * Give the current chunk back to the spare ones while it holds nothing. For members that nobody has
- * out, so that a limit, a trim or a join does not depend on chunks that hold nothing. Marks into
- * such a chunk are of an earlier checkout, hence void.
- */
-void arena_strip(struct arena *a);
 
 /* --- defer.c --- */
 

@@ -24,12 +24,6 @@
 #include "base/misuse.h"
 #include "base/san.h"
 
-/*
- * The largest chunk that an arena keeps while it holds nothing. To fill a larger one takes so long
- * that the lock which keeping it saves does not count.
- */
-#define KEEP_AT_MOST ((size_t)64 << 10)
-
 enum { LIVE_MARKS = sizeof((struct live_marks *)0)->numbers / sizeof(uint64_t) };
 
 /* The out-of-line definitions of what the header inlines. */
@@ -143,125 +137,6 @@ static const char *mark_problem(const struct arena *a, const bump_mark_t *mark)
 	return NULL;
 }
 
-/* --- chunks that go --- */
-
-/*
- * A list of chunks on its way to the spare ones. It is in no list of the arena any more; a thread
- * that forks now loses them in the child, where they are not counted as held.
- */
-struct chain {
-	struct chunk *head, *tail;
-	size_t bytes;
-};
-
-/*
- * Unlink the chunks of a list that came after `seq`. INV-SERIAL: they are the first ones. Their
- * positions must be in their headers, and in `older`. The initial block is never among them, for it
- * came before any mark.
- */
-static struct chain unlink_newer(struct arena *a, struct chunk **list, struct chunk **oldest,
-				 uint64_t seq)
-{
-	struct chain chain = {.head = *list};
-
-	while (*list != NULL && (*list)->serial > seq) {
-		struct chunk *c = *list;
-
-		*list = c->next;
-		chain.tail = c;
-		chain.bytes += c->size;
-		totals_subtract(&a->older, c);
-		arena_retire(a, chunk_start(c), c->ptr);
-	}
-	if (*list == NULL || *list == a->initial) /* no chunk is left that came from the source */
-		*oldest = NULL;
-	a->seq++;
-	a->held -= chain.bytes;
-	return chain;
-}
-
-/* Make them spare. Takes the spare lock. */
-static void give(struct arena *a, const struct chain *chain)
-{
-	if (chain->tail != NULL)
-		spare_return(a->spare, chain->head, chain->tail, chain->bytes);
-}
-
-/*
- * Whether an arena that holds nothing else may have the chunk as its current one. Not where there is a
- * limit, for another member may need it.
- */
-static bool may_keep(const struct arena *a, const struct chunk *c)
-{
-	return c->size <= KEEP_AT_MOST && a->limit == SIZE_MAX && spare_limit(a->spare) == SIZE_MAX;
-}
-
-/*
- * The arena holds no chunk any more: make the newest small one of those that go the current chunk,
- * empty. Otherwise each scope in an arena that holds nothing else would take it from the spare ones
- * and give it back, under their lock.
- * Chunks double from its size on, since the larger ones that the arena had grown to went back.
- *
- * It gets a new serial, so marks into what it was before are not valid for it: has_chunk().
- */
-static void keep_newest_small(struct arena *a, struct chain *chain)
-{
-	struct chunk *c = chain->head, *before = NULL;
-
-	while (c != NULL && !may_keep(a, c)) {
-		before = c;
-		c = c->next;
-	}
-	if (c == NULL)
-		return;
-	if (before != NULL)
-		chunk_set_next(before, c->next);
-	else
-		chain->head = c->next;
-	if (chain->tail == c)
-		chain->tail = before;
-	chain->bytes -= c->size;
-	/*
-	 * Without chunk_set_...(): arena_push() makes the checksum anew, and the header was
-	 * verified.
-	 */
-	if (c->faulted < c->ptr)
-		c->faulted = c->ptr;
-	c->ptr = chunk_start(c);
-	arena_push(a, c);
-	a->next_size =
-		num_min(a->next_size,
-			num_max(a->first_size, arena_next_size(a, num_up_to_power_of_2(c->size))));
-}
-
-/*
- * Free large chunks that came after `seq`, and others after `chunk`: the newest one that is left
- * becomes the current one. Where none is left and `keep` is set, a small one is kept.
- */
-static void cut(struct arena *a, uint64_t chunk, uint64_t seq, bool keep)
-{
-	struct chain large = {0}, others = {0};
-
-	if (a->large != NULL && a->large->serial > seq)
-		large = unlink_newer(a, &a->large, &a->large_oldest, seq);
-	if (a->chunk != NULL && a->chunk->serial > chunk) {
-		struct chunk *list = a->chunk;
-
-		/* The current chunk counts among the others while the list is cut: INV-OLDER. */
-		arena_save(a);
-		totals_add(&a->older, list);
-		others = unlink_newer(a, &list, &a->oldest, chunk);
-		if (list != NULL)
-			totals_subtract(&a->older, list);
-		arena_resume(a, list);
-		if (list == NULL && keep)
-			keep_newest_small(a, &others);
-	}
-	/* Last: whenever another thread forks, no chunk is in two lists. */
-	give(a, &large);
-	give(a, &others);
-}
-
 /* --- rewinding --- */
 
 /*
@@ -315,9 +190,9 @@ bool arena_rewind(struct arena *a, struct checkpoint to, const char *function)
 	arena_end_reservation(a, arena_ptr(a));
 	/* The beginning, in a chunk that would be cut off and kept: it stays where it is. */
 	if (to.position.chunk == 0 && a->chunk != NULL && a->chunk->next == NULL &&
-	    may_keep(a, a->chunk))
+	    arena_may_keep(a, a->chunk))
 		to.position = (struct position){a->chunk->serial, chunk_start(a->chunk)};
-	cut(a, to.position.chunk, to.seq, true);
+	arena_cut(a, to.position.chunk, to.seq, true);
 	cut_growth(a, to.large);
 	/*
 	 * Where an older allocation shrank since, the position is below the mark: nothing to free.
@@ -359,15 +234,4 @@ int bump_rewind(bump_t *bump, bump_mark_t mark)
 	marks_rewound(&a->live_marks,
 		      mark.number_); /* marks of its deferred functions are void, too */
 	return 0;
-}
-
-/* Where a header is broken nothing goes: whoever frees all, or trims, reports it. */
-void arena_strip(struct arena *a)
-{
-	if (!arena_is_valid(a, 0, 0))
-		return;
-	arena_end_reservation(a, arena_ptr(a));
-	while (a->chunk != NULL && a->chunk != a->initial && arena_ptr(a) == chunk_start(a->chunk))
-		cut(a, a->chunk->serial - 1, a->seq,
-		    false); /* this chunk alone, and no large one */
 }
