@@ -196,7 +196,7 @@ static size_t sum_of(const struct pieces *list)
 	return sum;
 }
 
-static void lone_check(struct record *r)
+static void standalone_check(struct record *r)
 {
 	const bump_stats_t stats = stats_of(r->bump);
 
@@ -268,7 +268,7 @@ void budgets_check(void)
 		broken("%zu deferred functions ran", world.ran_count);
 	for (size_t i = 0; i < LONES; i++) {
 		if (world.lones[i] != NULL)
-			lone_check(world.lones[i]);
+			standalone_check(world.lones[i]);
 	}
 	for (size_t i = 0; i < FLOCKS; i++) {
 		if (world.flocks[i] != NULL)

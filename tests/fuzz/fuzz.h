@@ -245,7 +245,7 @@ void budgets_check(void);
 
 struct record *some_record(void); /* one that may be used; NULL: none */
 struct record *target(void);	  /* ... and to which a piece can be added; for one call */
-struct record *some_lone(void);
+struct record *some_standalone(void);
 struct flock *some_flock(void);
 struct record *some_out(struct flock *f);
 struct record *some_parked(struct flock *f);
@@ -287,7 +287,7 @@ void op_undefer(void);
 void op_scope(void);
 void op_set_limit(void);
 void op_look(void);
-void lone_destroy(struct record **at);
+void standalone_destroy(struct record **at);
 int walk_collect(void *ctx, const void *start, size_t used, size_t capacity);
 
 /* pool.c */

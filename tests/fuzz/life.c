@@ -27,7 +27,7 @@ bump_config_t read_config(unsigned *source)
 	return config;
 }
 
-static struct record **free_lone(void)
+static struct record **free_standalone(void)
 {
 	for (size_t i = 0; i < LONES; i++) {
 		if (world.lones[i] == NULL)
@@ -36,7 +36,7 @@ static struct record **free_lone(void)
 	return NULL;
 }
 
-static struct record *lone_made(struct record **at, bump_t *bump, const bump_config_t *config,
+static struct record *standalone_made(struct record **at, bump_t *bump, const bump_config_t *config,
 				const struct budget *budget)
 {
 	struct record *r = record_new(bump, NULL);
@@ -51,7 +51,7 @@ static struct record *lone_made(struct record **at, bump_t *bump, const bump_con
 void op_new(void)
 {
 	struct budget budget = {0};
-	struct record **at = free_lone();
+	struct record **at = free_standalone();
 	bump_config_t config = read_config(&budget.source);
 
 	if (at == NULL)
@@ -68,7 +68,7 @@ void op_new(void)
 		return;
 	}
 	if (bump != NULL) {
-		lone_made(at, bump, &config, &budget);
+		standalone_made(at, bump, &config, &budget);
 		call_done();
 		return;
 	}
@@ -87,7 +87,7 @@ void op_new(void)
 void op_new_in(void)
 {
 	struct budget budget = {0};
-	struct record **at = free_lone();
+	struct record **at = free_standalone();
 	const bump_config_t config = read_config(&budget.source);
 	const size_t size = input_size();
 	const size_t shift = input_byte() % 17;
@@ -107,7 +107,7 @@ void op_new_in(void)
 	trace("%zu bytes, first %zu, align %zu: %p", size, config.first_chunk, config.min_align,
 	      (void *)bump);
 	if (bump != NULL) {
-		struct record *r = lone_made(at, bump, &config, &budget);
+		struct record *r = standalone_made(at, bump, &config, &budget);
 		r->in_place = true;
 		r->memory = memory;
 		call_done();
@@ -121,7 +121,7 @@ void op_new_in(void)
 	free(memory);
 }
 
-void lone_destroy(struct record **at)
+void standalone_destroy(struct record **at)
 {
 	struct record *r = *at;
 
@@ -142,14 +142,14 @@ void op_destroy(void)
 	struct record **at = &world.lones[input_below(LONES)];
 
 	if (*at != NULL)
-		lone_destroy(at);
+		standalone_destroy(at);
 	else
 		bump_destroy(NULL);
 }
 
 void op_reset(void)
 {
-	struct record *r = some_lone();
+	struct record *r = some_standalone();
 
 	if (r == NULL)
 		return;

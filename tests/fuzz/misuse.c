@@ -157,7 +157,7 @@ static struct record *not_out_of(struct flock *f)
 	case 0:
 		return some_parked(f);
 	case 1:
-		return some_lone();
+		return some_standalone();
 	default:
 		return other != f ? some_out(other) : NULL;
 	}

@@ -32,7 +32,7 @@ struct record *some_record(void)
 	return count != 0 ? list[input_below(count)] : NULL;
 }
 
-struct record *some_lone(void)
+struct record *some_standalone(void)
 {
 	return world.lones[input_below(LONES)];
 }
@@ -220,7 +220,7 @@ static void world_close(void)
 	step_name = "the end";
 	for (size_t i = 0; i < LONES; i++) {
 		if (world.lones[i] != NULL)
-			lone_destroy(&world.lones[i]);
+			standalone_destroy(&world.lones[i]);
 	}
 	for (size_t i = 0; i < FLOCKS; i++) {
 		if (world.flocks[i] == NULL)

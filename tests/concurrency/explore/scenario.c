@@ -416,7 +416,7 @@ static void tell(size_t id)
 	told = true;
 }
 
-static void be_told(size_t id)
+static void be_reported(size_t id)
 {
 	(void)id;
 	explore_wait(&told, NUMBER_TOLD);
@@ -460,7 +460,7 @@ static const struct {
 	{'h', "hand over", hand_over},
 	{'k', "take over", take_over},
 	{'.', "tell", tell},
-	{',', "wait", be_told},
+	{',', "wait", be_reported},
 	{'2', "", use_second},
 };
 

@@ -137,7 +137,7 @@ static void end(void)
 	met("destroy", herd);
 }
 
-static void lone_arena(void)
+static void standalone_arena(void)
 {
 	bump_t *lone = bump_new(&(bump_config_t){.source = &source, .first_chunk = 1000});
 
@@ -152,6 +152,6 @@ int main(void)
 	get_and_put();
 	local_and_recall();
 	end();
-	lone_arena();
+	standalone_arena();
 	return 0;
 }

@@ -106,7 +106,7 @@ static void the_newest_still_grows_in_place(void **state)
 	}
 }
 
-static void bump_min_align_tells_what_was_configured(void **state)
+static void bump_min_align_is_what_was_configured(void **state)
 {
 	struct fixture *f = *state;
 
@@ -140,7 +140,7 @@ int main(void)
 		FIXTURE_TEST(text_is_aligned),
 		FIXTURE_TEST(what_moves_is_aligned),
 		FIXTURE_TEST(the_newest_still_grows_in_place),
-		FIXTURE_TEST(bump_min_align_tells_what_was_configured),
+		FIXTURE_TEST(bump_min_align_is_what_was_configured),
 		FIXTURE_TEST(a_first_chunk_has_its_room_at_every_least_alignment),
 	};
 

@@ -429,7 +429,7 @@ static void expect_overflow(struct fixture *f, size_t n, size_t size)
 	}
 }
 
-static void products_that_overflow_are_ENOMEM_and_told_as_SIZE_MAX(void **state)
+static void products_that_overflow_are_ENOMEM_and_reported_as_SIZE_MAX(void **state)
 {
 	struct fixture *f = *state;
 	const size_t root = (size_t)1 << (sizeof(size_t) * 4);
@@ -586,7 +586,7 @@ int main(void)
 		FIXTURE_TEST(zero_elements_and_elements_of_no_size_are_allocations),
 		FIXTURE_TEST(calloc_clears_memory_that_was_used_before),
 		FIXTURE_TEST(memory_is_adjacent_and_rounded_to_8),
-		FIXTURE_TEST(products_that_overflow_are_ENOMEM_and_told_as_SIZE_MAX),
+		FIXTURE_TEST(products_that_overflow_are_ENOMEM_and_reported_as_SIZE_MAX),
 		FIXTURE_TEST(typed_macros_check_the_product),
 		FIXTURE_TEST(BUMP_NEW_has_the_size_and_alignment_of_its_type),
 		FIXTURE_TEST(BUMP_NEW_ARRAY_has_room_for_its_elements),

@@ -382,25 +382,25 @@ static void expect_found(operation *operate, const char *function, bool all)
 	bump_destroy(bump);
 }
 
-static void a_broken_header_is_told_by_reset_and_nothing_is_freed(void **state)
+static void a_broken_header_is_reported_by_reset_and_nothing_is_freed(void **state)
 {
 	(void)state;
 	expect_found(by_reset, "bump_reset", true);
 }
 
-static void a_broken_header_is_told_by_destroy_and_nothing_is_freed(void **state)
+static void a_broken_header_is_reported_by_destroy_and_nothing_is_freed(void **state)
 {
 	(void)state;
 	expect_found(by_destroy, "bump_destroy", true);
 }
 
-static void a_broken_header_is_told_by_a_rewind_over_it(void **state)
+static void a_broken_header_is_reported_by_a_rewind_over_it(void **state)
 {
 	(void)state;
 	expect_found(by_rewind, "bump_rewind", false);
 }
 
-static void a_broken_header_is_told_by_a_walk(void **state)
+static void a_broken_header_is_reported_by_a_walk(void **state)
 {
 	(void)state;
 	expect_found(by_each_chunk, "bump_each_chunk", true);
@@ -491,7 +491,7 @@ static void a_spare_chunk_that_breaks_later_is_not_taken(void **state)
 	}
 }
 
-static void destroying_tells_of_a_broken_spare_chunk(void **state)
+static void destroying_reports_a_broken_spare_chunk(void **state)
 {
 	(void)state;
 	bump_mark_t mark;
@@ -522,7 +522,7 @@ static void break_header(void *arg)
 	damage(vandal->c, 1);
 }
 
-static void a_deferred_function_that_breaks_a_header_is_told(void **state)
+static void a_deferred_function_that_breaks_a_header_is_reported(void **state)
 {
 	bump_mark_t mark;
 	bump_t *const bump = loaded(BUMP_HARDEN_CHECK, &mark);
@@ -597,15 +597,15 @@ int main(void)
 		cmocka_unit_test(the_first_byte_beyond_a_chunk_faults_and_the_last_one_before_it),
 		cmocka_unit_test(guard_pages_count_in_no_limit),
 		cmocka_unit_test(chunks_after_the_callers_memory_have_guards),
-		cmocka_unit_test(a_broken_header_is_told_by_reset_and_nothing_is_freed),
-		cmocka_unit_test(a_broken_header_is_told_by_destroy_and_nothing_is_freed),
-		cmocka_unit_test(a_broken_header_is_told_by_a_rewind_over_it),
-		cmocka_unit_test(a_broken_header_is_told_by_a_walk),
+		cmocka_unit_test(a_broken_header_is_reported_by_reset_and_nothing_is_freed),
+		cmocka_unit_test(a_broken_header_is_reported_by_destroy_and_nothing_is_freed),
+		cmocka_unit_test(a_broken_header_is_reported_by_a_rewind_over_it),
+		cmocka_unit_test(a_broken_header_is_reported_by_a_walk),
 		cmocka_unit_test(an_arena_with_a_broken_header_can_still_be_used),
 		cmocka_unit_test(a_spare_chunk_with_a_broken_header_is_not_taken),
 		cmocka_unit_test(a_spare_chunk_that_breaks_later_is_not_taken),
-		cmocka_unit_test(destroying_tells_of_a_broken_spare_chunk),
-		cmocka_unit_test(a_deferred_function_that_breaks_a_header_is_told),
+		cmocka_unit_test(destroying_reports_a_broken_spare_chunk),
+		cmocka_unit_test(a_deferred_function_that_breaks_a_header_is_reported),
 		cmocka_unit_test(an_allocation_whose_header_is_broken_is_not_resized),
 		cmocka_unit_test(the_callers_memory_has_a_verified_header_too),
 	};

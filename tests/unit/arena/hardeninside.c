@@ -113,13 +113,13 @@ static void sizes_that_no_address_space_has_are_refused(void **state)
 
 /* --- seals --- */
 
-struct sealed {
+struct with_checksum {
 	char seal[CHECKSUM_SIZE] __attribute__((aligned(2 * CHUNK_UNIT)));
 	struct chunk c;
 	char room[64];
 };
 
-static void make_sealed(struct sealed *s)
+static void make_with_checksum(struct with_checksum *s)
 {
 	checksum_prepare();
 	memset(s, 0, sizeof(*s));
@@ -130,15 +130,15 @@ static void make_sealed(struct sealed *s)
 }
 
 /* Of all members, which fill the header up to its red zone where pointers have 64 bits. */
-static void every_bit_of_a_header_is_sealed(void **state)
+static void every_bit_of_a_header_is_in_its_checksum(void **state)
 {
-	struct sealed s;
+	struct with_checksum s;
 	char *const bytes = (char *)&s.c;
 	const size_t size =
 		sizeof(void *) == 8 ? offsetof(struct chunk, before) : offsetof(struct chunk, size);
 
 	(void)state;
-	make_sealed(&s);
+	make_with_checksum(&s);
 	for (size_t bit = 0; bit < 8 * size; bit++) {
 		bytes[bit / 8] = (char)(bytes[bit / 8] ^ 1 << bit % 8);
 		if (checksum_is_valid(&s.c))
@@ -150,20 +150,20 @@ static void every_bit_of_a_header_is_sealed(void **state)
 
 static void a_header_that_is_copied_elsewhere_is_not_sound(void **state)
 {
-	struct sealed s[2];
+	struct with_checksum s[2];
 
 	(void)state;
-	make_sealed(&s[0]);
+	make_with_checksum(&s[0]);
 	memcpy(&s[1], &s[0], sizeof(s[0]));
 	assert_false(checksum_is_valid(&s[1].c));
 }
 
 static void members_that_change_places_are_noticed(void **state)
 {
-	struct sealed s;
+	struct with_checksum s;
 
 	(void)state;
-	make_sealed(&s);
+	make_with_checksum(&s);
 	char *const end = s.c.end;
 	s.c.end = s.c.ptr;
 	s.c.ptr = end;
@@ -172,12 +172,12 @@ static void members_that_change_places_are_noticed(void **state)
 
 static void what_the_library_changes_leaves_a_header_sound_and_a_broken_one_broken(void **state)
 {
-	struct sealed s;
+	struct with_checksum s;
 
 	(void)state;
 	for (int broken = 0; broken < 2; broken++) {
 		for (int same = 0; same < 2; same++) { /* the member that is changed is broken */
-			make_sealed(&s);
+			make_with_checksum(&s);
 			if (broken && same)
 				s.c.next = (struct chunk *)(uintptr_t)64;
 			else if (broken)
@@ -198,7 +198,7 @@ int main(void)
 		cmocka_unit_test(a_chunk_takes_two_pages_more_and_gives_all_back),
 		cmocka_unit_test(what_can_t_be_mapped_or_opened_is_ENOMEM_and_leaves_nothing),
 		cmocka_unit_test(sizes_that_no_address_space_has_are_refused),
-		cmocka_unit_test(every_bit_of_a_header_is_sealed),
+		cmocka_unit_test(every_bit_of_a_header_is_in_its_checksum),
 		cmocka_unit_test(a_header_that_is_copied_elsewhere_is_not_sound),
 		cmocka_unit_test(members_that_change_places_are_noticed),
 		cmocka_unit_test(

@@ -275,7 +275,7 @@ static void a_limit_that_was_lowered_holds_after_a_reset(void **state)
 	assert_non_null(bump_alloc(f->bump, 2000));
 }
 
-static void bump_limit_tells_the_limit(void **state)
+static void bump_limit_is_the_limit(void **state)
 {
 	struct fixture *f = *state;
 
@@ -367,7 +367,7 @@ int main(void)
 		FIXTURE_TEST(a_limit_below_what_is_held_leaves_the_room_there_is),
 		FIXTURE_TEST(a_raised_limit_gives_more),
 		FIXTURE_TEST(a_limit_that_was_lowered_holds_after_a_reset),
-		FIXTURE_TEST(bump_limit_tells_the_limit),
+		FIXTURE_TEST(bump_limit_is_the_limit),
 		FIXTURE_TEST(a_limit_counts_whole_pages_of_the_operating_system),
 		FIXTURE_TEST(many_phases_under_a_limit_all_succeed),
 	};

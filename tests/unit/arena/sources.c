@@ -68,7 +68,7 @@ static void ready_made_sources_keep_the_contract_of_sources(void **state)
 	expect_contract(&herd_source_malloc);
 }
 
-static void the_systems_source_tells_that_it_gives_whole_pages(void **state)
+static void the_systems_source_reports_that_it_gives_whole_pages(void **state)
 {
 	(void)state;
 	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -367,7 +367,7 @@ int main(void)
 		FIXTURE_TEST(the_operating_system_is_a_source_and_the_default),
 		FIXTURE_TEST(malloc_is_a_source),
 		FIXTURE_TEST(ready_made_sources_keep_the_contract_of_sources),
-		FIXTURE_TEST(the_systems_source_tells_that_it_gives_whole_pages),
+		FIXTURE_TEST(the_systems_source_reports_that_it_gives_whole_pages),
 		FIXTURE_TEST(the_source_none_never_gives_anything),
 		FIXTURE_TEST(a_source_may_give_more),
 		FIXTURE_TEST(what_was_given_more_is_used),

@@ -162,7 +162,7 @@ static void a_string_fills_an_arena_that_does_not_grow(void **state)
 
 /* --- misuse --- */
 
-static void an_arena_that_was_put_back_is_told(void **state)
+static void an_arena_that_was_put_back_is_reported(void **state)
 {
 	herd_t *const herd = herd_new(NULL);
 	bump_t *const member = herd_get(herd);
@@ -209,7 +209,7 @@ int main(void)
 		FIXTURE_TEST(what_vsnprintf_refuses_is_passed_on),
 		FIXTURE_TEST(the_source_fails_at_every_growth),
 		FIXTURE_TEST(a_string_fills_an_arena_that_does_not_grow),
-		FIXTURE_TEST(an_arena_that_was_put_back_is_told),
+		FIXTURE_TEST(an_arena_that_was_put_back_is_reported),
 	};
 
 	return cmocka_run_group_tests_name("arena: string builder that fails", tests, make_letters,

@@ -179,7 +179,7 @@ static void longjmp_out_of_on_oom_leaves_the_array_as_it_was(void **state)
 
 /* --- misuse --- */
 
-static void an_arena_that_was_put_back_is_told(void **state)
+static void an_arena_that_was_put_back_is_reported(void **state)
 {
 	herd_t *const herd = herd_new(NULL);
 	bump_t *const member = herd_get(herd);
@@ -212,7 +212,7 @@ static void an_arena_that_was_put_back_is_told(void **state)
 	assert_int_equal(herd_destroy(herd), 0);
 }
 
-static void pop_of_no_element_is_told_and_yields_zero(void **state)
+static void pop_of_no_element_is_reported_and_yields_zero(void **state)
 {
 	struct fixture *f = *state;
 	static const struct line zero;
@@ -252,8 +252,8 @@ int main(void)
 		FIXTURE_TEST(where_there_is_no_double_there_may_be_enough),
 		FIXTURE_TEST(an_array_grows_up_to_the_limit),
 		FIXTURE_TEST(longjmp_out_of_on_oom_leaves_the_array_as_it_was),
-		FIXTURE_TEST(an_arena_that_was_put_back_is_told),
-		FIXTURE_TEST(pop_of_no_element_is_told_and_yields_zero),
+		FIXTURE_TEST(an_arena_that_was_put_back_is_reported),
+		FIXTURE_TEST(pop_of_no_element_is_reported_and_yields_zero),
 		FIXTURE_TEST(pop_of_no_element_aborts),
 	};
 

@@ -214,7 +214,7 @@ static void a_trim_of_a_herd_is_the_caches_gain(void **state)
 	assert_int_equal(herd_cache_destroy(cache), 0);
 }
 
-static void a_use_of_kept_memory_is_told_by_address_sanitizer(void **state)
+static void a_use_of_kept_memory_is_reported_by_address_sanitizer(void **state)
 {
 	(void)state;
 	if (__asan_region_is_poisoned == NULL) {
@@ -248,7 +248,7 @@ int main(void)
 		cmocka_unit_test(what_the_limit_of_a_herd_allows_it_gets),
 		cmocka_unit_test(herds_over_one_cache_can_be_joined),
 		cmocka_unit_test(a_trim_of_a_herd_is_the_caches_gain),
-		cmocka_unit_test(a_use_of_kept_memory_is_told_by_address_sanitizer),
+		cmocka_unit_test(a_use_of_kept_memory_is_reported_by_address_sanitizer),
 	};
 
 	return cmocka_run_group_tests_name("herds", tests, NULL, NULL);

@@ -363,7 +363,7 @@ void an_array_without_destructors_gives_its_memory_back()
 	CHECK(arena.array<refusing_default>(8)[7].value == 1);
 }
 
-void a_size_that_overflows_is_told()
+void a_size_that_overflows_is_reported()
 {
 	static std::size_t told;
 	volatile std::size_t all = SIZE_MAX; /* or else compilers warn of what they know to fail */
@@ -537,7 +537,7 @@ int main()
 		 an_array_that_can_not_be_constructed_is_as_if_never_tried},
 		{"an array without destructors gives its memory back",
 		 an_array_without_destructors_gives_its_memory_back},
-		{"a size that overflows is told", a_size_that_overflows_is_told},
+		{"a size that overflows is told", a_size_that_overflows_is_reported},
 		{"any alignment is kept", any_alignment_is_kept},
 		{"text keeps its NULs", text_keeps_its_nuls},
 		{"a failure leaves the arena as it was", a_failure_leaves_the_arena_as_it_was},

@@ -283,7 +283,7 @@ void limits_are_kept()
 	CHECK(error_of([&] { pool.warm(1, 8 << 20); }) == ENOMEM);
 }
 
-void a_configuration_that_is_invalid_is_told()
+void a_configuration_that_is_invalid_is_reported()
 {
 	bump_config_t bump{};
 	herd_config_t herd{};
@@ -332,7 +332,7 @@ void scopes_nest()
 	CHECK(used(arena.get()) == before);
 }
 
-void misuse_is_told()
+void misuse_is_reported()
 {
 	const misuse_trap trap;
 	herd::pool pool;
@@ -379,9 +379,9 @@ int main()
 		{"a member that is lost is recalled", a_member_that_is_lost_is_recalled},
 		{"limits are kept", limits_are_kept},
 		{"a configuration that is invalid is told",
-		 a_configuration_that_is_invalid_is_told},
+		 a_configuration_that_is_invalid_is_reported},
 		{"an arena lives in memory of the caller", an_arena_lives_in_memory_of_the_caller},
 		{"scopes nest", scopes_nest},
-		{"misuse is told", misuse_is_told},
+		{"misuse is told", misuse_is_reported},
 	});
 }

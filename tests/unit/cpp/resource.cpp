@@ -286,7 +286,7 @@ void what_was_released_stays_open()
 	::new (&text) std::pmr::string; /* nobody told the resource: `text` must not be destroyed */
 }
 
-void misuse_is_told()
+void misuse_is_reported()
 {
 	const misuse_trap trap;
 	herd::pool pool;
@@ -322,6 +322,6 @@ int main()
 		{"a container that can't grow stays as it was",
 		 a_container_that_can_not_grow_stays_as_it_was},
 		{"what was released stays open", what_was_released_stays_open},
-		{"misuse is told", misuse_is_told},
+		{"misuse is told", misuse_is_reported},
 	});
 }

@@ -114,7 +114,7 @@ static void a_herd_without_members_has_its_budget_and_its_spare_memory(void **st
 	pool_end(&pool);
 }
 
-static void how_a_herd_is_hardened_is_told(void **state)
+static void how_a_herd_is_hardened_is_reported(void **state)
 {
 	(void)state;
 	static const struct {
@@ -490,7 +490,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_herd_without_members_has_its_budget_and_its_spare_memory),
-		cmocka_unit_test(how_a_herd_is_hardened_is_told),
+		cmocka_unit_test(how_a_herd_is_hardened_is_reported),
 		cmocka_unit_test(the_figures_are_those_of_herd_stats),
 		cmocka_unit_test(each_chunk_has_a_bar),
 		cmocka_unit_test(a_member_s_line_sums_up_its_chunks),

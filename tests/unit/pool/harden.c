@@ -148,7 +148,7 @@ static const herd_config_t checked = {.bump.harden = BUMP_HARDEN_CHECK};
 static const herd_config_t checked_and_cleared = {.bump.harden =
 							  BUMP_HARDEN_CHECK | BUMP_HARDEN_ZERO};
 
-static void a_broken_header_is_told_and_nothing_is_freed(void **state)
+static void a_broken_header_is_reported_and_nothing_is_freed(void **state)
 {
 	struct broken b;
 
@@ -290,7 +290,7 @@ static void discarding_over_a_broken_header_leaves_the_member_out(void **state)
 }
 
 /* A reset that keeps a part of the memory looks at what is spare, and so does destroying. */
-static void a_broken_header_of_a_spare_chunk_is_told(void **state)
+static void a_broken_header_of_a_spare_chunk_is_reported(void **state)
 {
 	herd_t *const herd =
 		herd_new(&(herd_config_t){.bump.harden = BUMP_HARDEN_CHECK, .keep = 1 << 20});
@@ -333,7 +333,7 @@ static void break_header(void *arg)
 	damage(vandal->c);
 }
 
-static void a_deferred_function_that_breaks_a_header_is_told(void **state)
+static void a_deferred_function_that_breaks_a_header_is_reported(void **state)
 {
 	herd_t *const herd = make(BUMP_HARDEN_CHECK);
 	struct vandal vandal = {NULL, 0};
@@ -612,15 +612,15 @@ int main(void)
 		cmocka_unit_test(unknown_flags_and_guards_around_another_source_are_EINVAL),
 		cmocka_unit_test(herds_and_arenas_that_are_not_hardened_alike_are_not_joined),
 		cmocka_unit_test(a_repeated_phase_of_any_mode_asks_the_source_for_nothing),
-		cmocka_unit_test(a_broken_header_is_told_and_nothing_is_freed),
+		cmocka_unit_test(a_broken_header_is_reported_and_nothing_is_freed),
 		cmocka_unit_test(a_broken_header_keeps_its_memory_from_being_cleared),
 		cmocka_unit_test(a_herd_with_a_broken_header_goes_on),
 		cmocka_unit_test(what_has_a_broken_header_does_not_change_hands),
 		cmocka_unit_test(an_arena_with_a_broken_spare_chunk_is_not_adopted),
 		cmocka_unit_test(a_source_has_back_what_it_gave),
 		cmocka_unit_test(discarding_over_a_broken_header_leaves_the_member_out),
-		cmocka_unit_test(a_broken_header_of_a_spare_chunk_is_told),
-		cmocka_unit_test(a_deferred_function_that_breaks_a_header_is_told),
+		cmocka_unit_test(a_broken_header_of_a_spare_chunk_is_reported),
+		cmocka_unit_test(a_deferred_function_that_breaks_a_header_is_reported),
 		cmocka_unit_test(discard_and_reset_clear),
 		cmocka_unit_test(what_a_cache_keeps_is_clear),
 		cmocka_unit_test(who_gets_a_member_next_sees_nothing_of_a_reservation),

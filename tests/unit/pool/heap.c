@@ -26,9 +26,9 @@ void *__wrap_pthread_getspecific(pthread_key_t key);
 int __real_pthread_mutex_lock(pthread_mutex_t *mutex);
 void *__real_pthread_getspecific(pthread_key_t key);
 
-/* The heap as seen through the wrappers, while it is watched. */
+/* The heap as seen through the wrappers, while calls are counted. */
 static struct {
-	bool watched;
+	bool counted;
 	size_t calls;	/* of all that allocate */
 	size_t fail_at; /* the call that fails; 0: none */
 	bool fail_from; /* and all that follow */
@@ -40,7 +40,7 @@ static struct {
 /* Whether the call fails. */
 static bool heap_call(size_t size)
 {
-	if (!heap.watched)
+	if (!heap.counted)
 		return false;
 	heap.calls++;
 	heap.largest = heap.largest < size ? size : heap.largest;
@@ -67,7 +67,7 @@ void *__wrap_realloc(void *ptr, size_t size)
 {
 	if (heap_call(size))
 		return NULL;
-	if (heap.watched && ptr != NULL)
+	if (heap.counted && ptr != NULL)
 		heap.live--;
 	return __real_realloc(ptr, size);
 }
@@ -84,7 +84,7 @@ int __wrap_posix_memalign(void **ptr, size_t align, size_t size)
 
 void __wrap_free(void *ptr)
 {
-	if (heap.watched && ptr != NULL)
+	if (heap.counted && ptr != NULL)
 		heap.live--;
 	__real_free(ptr);
 }
@@ -94,13 +94,13 @@ static size_t locks;
 
 int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
 {
-	locks += heap.watched;
+	locks += heap.counted;
 	return __real_pthread_mutex_lock(mutex);
 }
 
 void *__wrap_pthread_getspecific(pthread_key_t key)
 {
-	locks += heap.watched;
+	locks += heap.counted;
 	return __real_pthread_getspecific(key);
 }
 
@@ -109,12 +109,12 @@ static void heap_watch(size_t fail_at, bool from)
 	memset(&heap, 0, sizeof(heap));
 	heap.fail_at = fail_at;
 	heap.fail_from = from;
-	heap.watched = true;
+	heap.counted = true;
 }
 
 static void heap_ignore(void)
 {
-	heap.watched = false;
+	heap.counted = false;
 }
 
 /* --- how much --- */

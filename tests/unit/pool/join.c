@@ -257,17 +257,17 @@ static void marks_of_from_are_void_and_those_of_into_hold(void **state)
 	assert_int_equal(herd_absorb(pair.into, pair.from), 0);
 	assert_int_equal(bump_rewind(ours, mark), 0);
 	assert_true(test_verify(kept, 100, 2));
-	bump_t *const taker = pool_get(pair.into);
+	bump_t *const receiver = pool_get(pair.into);
 	assert_ptr_equal(pool_get(pair.from), theirs);
 	test_misuse_begin();
-	assert_int_equal(bump_rewind(taker, void_mark), EINVAL);
+	assert_int_equal(bump_rewind(receiver, void_mark), EINVAL);
 	test_misuse_expect("bump_rewind");
 	assert_int_equal(bump_rewind(theirs, void_mark), EINVAL);
 	test_misuse_expect("bump_rewind");
 	test_misuse_end();
 	assert_true(test_verify(moved, 100, 1));
 	herd_put(pair.into, ours);
-	herd_put(pair.into, taker);
+	herd_put(pair.into, receiver);
 	herd_put(pair.from, theirs);
 	pair_end(&pair);
 }
@@ -320,9 +320,9 @@ static void deferred_before_and_after_an_absorb_run_newest_first(void **state)
 	journal_defer(theirs, &journal, 0, 5);
 	herd_put(pair.from, theirs);
 	assert_int_equal(herd_absorb(pair.into, pair.from), 0);
-	bump_t *const taker = pool_get(pair.into);
-	journal_defer(taker, &journal, 5, 5);
-	herd_put(pair.into, taker);
+	bump_t *const receiver = pool_get(pair.into);
+	journal_defer(receiver, &journal, 5, 5);
+	herd_put(pair.into, receiver);
 	assert_int_equal(herd_absorb(pair.from, pair.into), 0); /* and back */
 	bump_t *bumps[3];
 	for (size_t i = 0; i < 2; i++)

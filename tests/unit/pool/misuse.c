@@ -19,12 +19,12 @@ struct scene {
 	bump_t *lone;	/* belongs to no herd */
 	void *parked_memory;
 	void *out_memory;
-	void *lone_memory;
+	void *standalone_memory;
 	bump_mark_t parked_mark;  /* of the checkout that ended */
 	bump_mark_t reset_mark;	  /* of `out`, before a reset */
 	bump_mark_t earlier_mark; /* of `out`, from an earlier checkout */
 	bump_mark_t other_mark;	  /* of another herd's member */
-	bump_mark_t lone_mark;
+	bump_mark_t standalone_mark;
 };
 
 static void scene_marks(struct scene *scene)
@@ -45,7 +45,7 @@ static void scene_marks(struct scene *scene)
 	bump_t *const other = pool_get(scene->other.herd);
 	scene->other_mark = bump_mark(other);
 	herd_put(scene->other.herd, other);
-	scene->lone_mark = bump_mark(scene->lone);
+	scene->standalone_mark = bump_mark(scene->lone);
 }
 
 static void scene_open(struct scene *scene)
@@ -62,7 +62,7 @@ static void scene_open(struct scene *scene)
 	pool_alloc(scene->parked, 50, 3);
 	scene->parked_mark = bump_mark(scene->parked);
 	scene->parked_memory = pool_alloc(scene->parked, SIZE, 4);
-	scene->lone_memory = pool_alloc(scene->lone, SIZE, 5);
+	scene->standalone_memory = pool_alloc(scene->lone, SIZE, 5);
 	herd_put(scene->pool.herd, scene->parked);
 }
 
@@ -85,7 +85,7 @@ static struct picture scene_picture(const struct scene *scene)
 	bump_stats(scene->lone, &picture.lone);
 	assert_true(test_verify(scene->parked_memory, SIZE, 4));
 	assert_true(test_verify(scene->out_memory, SIZE, 2));
-	assert_true(test_verify(scene->lone_memory, SIZE, 5));
+	assert_true(test_verify(scene->standalone_memory, SIZE, 5));
 	return picture;
 }
 
@@ -215,7 +215,7 @@ static int rewind_to_a_mark_of_another_herds_member(struct scene *s)
 
 static int rewind_to_a_mark_of_a_standalone_arena(struct scene *s)
 {
-	return bump_rewind(s->out, s->lone_mark);
+	return bump_rewind(s->out, s->standalone_mark);
 }
 
 static int rewind_a_standalone_arena_to_a_members_mark(struct scene *s)

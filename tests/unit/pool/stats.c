@@ -177,7 +177,7 @@ static void after_a_reset_all_that_is_reserved_is_spare(void **state)
 	pool_end(&pool);
 }
 
-static void the_limit_is_told_as_it_was_set(void **state)
+static void the_limit_is_reported_as_it_was_set(void **state)
 {
 	(void)state;
 	static const size_t limits[] = {1, 4096, 0, SIZE_MAX - 1, 1 * MIB};
@@ -476,7 +476,7 @@ int main(void)
 		cmocka_unit_test(used_is_what_members_that_are_in_handed_out),
 		cmocka_unit_test(reserved_is_what_members_hold_and_what_is_spare),
 		cmocka_unit_test(after_a_reset_all_that_is_reserved_is_spare),
-		cmocka_unit_test(the_limit_is_told_as_it_was_set),
+		cmocka_unit_test(the_limit_is_reported_as_it_was_set),
 		cmocka_unit_test(the_walk_shows_every_allocation_once_and_adds_up),
 		cmocka_unit_test(the_walk_over_an_empty_herd_shows_nothing_used),
 		cmocka_unit_test(the_walk_ends_with_the_first_result_that_is_not_zero),

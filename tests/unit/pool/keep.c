@@ -540,5 +540,5 @@ int main(void)
 		cmocka_unit_test(marks_of_what_was_rewound_are_void),
 	};
 
-	return cmocka_run_group_tests_name("ready", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("keep", tests, NULL, NULL);
 }
