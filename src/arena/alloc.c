@@ -65,15 +65,18 @@ static size_t grown_for(const struct arena *a, size_t need)
 
 /*
  * Get a chunk of `want` bytes, or of `need` at least. Memory that holds nothing must not be the reason
- * of a refusal: where the arena has an empty chunk only, that goes first. Unless bytes of it are
- * reserved, which a call that fails must leave alone. Where it does not help the arena has it back.
+ * why a limit refuses: where the arena has an empty chunk only, and without it the limit allows what
+ * is needed, that chunk goes first. Unless bytes of it are reserved, which a call that fails must
+ * leave alone. If the source then has nothing, the arena gets such a chunk again: the source took one
+ * back just now.
  */
 static const char *get_chunk(struct arena *a, size_t need, size_t want, struct chunk **chunk)
 {
 	struct chunk_request request = {need, want, room_under_limit(a)};
 	const char *problem = spare_get(a->spare, &request, chunk);
 
-	if (problem != NO_MEMORY || !arena_at_beginning(a) || arena_has_reservation(a))
+	if (problem != NO_MEMORY || !arena_at_beginning(a) || arena_has_reservation(a) ||
+	    !spare_limit_needs(a->spare, &request, a->chunk->size))
 		return problem;
 
 	const size_t size = a->chunk->size;

@@ -126,7 +126,7 @@ bool arena_may_keep(const struct arena *a, const struct chunk *c)
  * and give it back, under their lock.
  * Chunks double from its size on, since the larger ones that the arena had grown to went back.
  *
- * It gets a new serial, so marks into what it was before are not valid for it: has_chunk().
+ * It gets a new serial: INV-SERIAL.
  */
 static void keep_newest_small(struct arena *a, struct chain *chain)
 {

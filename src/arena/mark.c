@@ -4,15 +4,16 @@
  *
  * A mark is verified before anything is freed. It has to be of this arena and of its present epoch
  * (a checkout, or the time since a reset), and no mark that was made before it may have been
- * rewound since: INV-MARKS. Of marks that are too old for that list to know them, those are found
- * whose chunk was freed, for serials are never used twice.
+ * rewound since: INV-MARKS.
  *
  * Not found is a void mark that was followed by more than eight others since the rewind that made
- * it void, if its chunk is still there. To know all marks, an arena would need memory for each,
- * which nobody would ever give back; eight numbers are as many as fit into one cache line.
+ * it void. To know all marks, an arena would need memory for each, which nobody would ever give
+ * back; eight numbers are as many as fit into one cache line.
  *
  * Where the arena was is not enough to judge a mark. One above the position may be valid, because
  * an older allocation shrank; one below it may be void, because the arena has grown past it since.
+ * The chunk of a valid mark may be gone: it became empty when an older allocation shrank, and went,
+ * or came back with another serial. Then nothing that came before the mark is left in it.
  */
 
 #include "arena/arena.h"
@@ -45,21 +46,18 @@ static void marks_push(struct live_marks *marks, uint64_t number)
 	marks->numbers[marks->n++] = number;
 }
 
-enum mark_kind { MARK_LIVE, MARK_VOID, MARK_FORGOTTEN };
-
 /*
- * Whether a mark which was made before this one was rewound since; of a forgotten one that is not
- * known. Marks that live are found from the newest on, so in the usual case the first comparison
- * decides.
+ * Whether a mark which was made before this one was rewound since, as far as that is known. Marks
+ * that live are found from the newest on, so in the usual case the first comparison decides.
  */
-static enum mark_kind marks_kind(const struct live_marks *marks, uint64_t number)
+static bool marks_is_void(const struct live_marks *marks, uint64_t number)
 {
 	for (size_t i = marks->n; i-- > 0;) {
 		if (marks->numbers[i] <= number)
-			return marks->numbers[i] == number ? MARK_LIVE : MARK_VOID;
+			return marks->numbers[i] != number;
 	}
-	/* All that are known are newer: INV-MARKS. */
-	return number > marks->forgotten ? MARK_VOID : MARK_FORGOTTEN;
+	/* All that are remembered are newer: INV-MARKS. */
+	return number > marks->forgotten;
 }
 
 /* The mark was rewound: those after it are void, and it is the innermost one. It stays valid. */
@@ -103,19 +101,6 @@ bump_mark_t bump_mark(const bump_t *bump)
 }
 
 /*
- * Whether there is a chunk of that serial number. Cost: one step per newer chunk, which a rewind
- * frees anyway. INV-SERIAL: the search ends where serials are lower.
- */
-static bool has_chunk(const struct arena *a, uint64_t serial)
-{
-	const struct chunk *c = a->chunk;
-
-	while (c != NULL && c->serial > serial)
-		c = c->next;
-	return c != NULL && c->serial == serial;
-}
-
-/*
  * Why the mark must not be rewound to: a sentence for misuse(); NULL: it may be. The arena and the
  * epoch come first, because numbers and serials of other arenas say nothing here.
  */
@@ -125,14 +110,7 @@ static const char *mark_problem(const struct arena *a, const bump_mark_t *mark)
 		return "the mark belongs to another arena";
 	if (mark->epoch_ != arena_epoch(a))
 		return "the mark is of an earlier checkout, or of a time before a reset";
-	/*
-	 * The chunk of a live mark may be gone: it became empty when an older allocation shrank, and
-	 * went. Then nothing is left that came before the mark, and rewinding is right without it.
-	 */
-	const enum mark_kind kind = marks_kind(&a->live_marks, mark->number_);
-
-	if (kind == MARK_VOID ||
-	    (kind == MARK_FORGOTTEN && mark->chunk_ != 0 && !has_chunk(a, mark->chunk_)))
+	if (marks_is_void(&a->live_marks, mark->number_))
 		return "the mark is void: an outer one was rewound";
 	return NULL;
 }
@@ -212,15 +190,13 @@ bool arena_rewind(struct arena *a, struct checkpoint to, const char *function)
 	return true;
 }
 
-/* The headers come before the mark, because has_chunk() follows them. */
 int bump_rewind(bump_t *bump, bump_mark_t mark)
 {
 	struct arena *a = arena_of(bump);
 	const struct checkpoint to = {
 		.position = {mark.chunk_, mark.ptr_}, .seq = mark.seq_, .large = mark.large_};
 
-	if (!arena_usable(a, "bump_rewind") ||
-	    !arena_expect_valid(a, mark.chunk_, mark.seq_, "bump_rewind"))
+	if (!arena_usable(a, "bump_rewind"))
 		return EINVAL;
 
 	const char *problem = mark_problem(a, &mark);
@@ -229,7 +205,8 @@ int bump_rewind(bump_t *bump, bump_mark_t mark)
 		misuse("bump_rewind", problem);
 		return EINVAL;
 	}
-	if (!arena_rewind(a, to, "bump_rewind"))
+	if (!arena_expect_valid(a, mark.chunk_, mark.seq_, "bump_rewind") ||
+	    !arena_rewind(a, to, "bump_rewind"))
 		return EINVAL;
 	marks_rewound(&a->live_marks,
 		      mark.number_); /* marks of its deferred functions are void, too */

@@ -235,3 +235,16 @@ const char *spare_get(struct spare *s, const struct chunk_request *request, stru
 	prepare_reuse(*chunk);
 	return NULL;
 }
+
+/* What is spare can make room under the herd's limit; an arena's own limit does not count it. */
+bool spare_limit_needs(struct spare *s, const struct chunk_request *request, size_t more)
+{
+	const size_t need =
+		num_up(num_add(request->need, spare_header_offset(s)), source_unit(&s->source));
+
+	spare_lock(s);
+	const size_t room = num_min(num_add(spare_room(s), s->bytes), request->most);
+
+	spare_unlock(s);
+	return need > room && need <= num_add(room, more) && need <= PTRDIFF_MAX;
+}

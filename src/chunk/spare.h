@@ -109,6 +109,12 @@ void spare_done(struct spare *s);
 const char *spare_get(struct spare *s, const struct chunk_request *request, struct chunk **chunk);
 
 /*
+ * Whether a limit refuses the request, and would not if `more` bytes were spare that the arena has.
+ * Others may change the answer at any time.
+ */
+bool spare_limit_needs(struct spare *s, const struct chunk_request *request, size_t more);
+
+/*
  * Take the list from `head` to `tail` back, `bytes` in all, whatever follows `tail`. The caller has
  * verified the headers, and nothing in them is allocated or may be read any more. Cost: constant,
  * for the list is spliced in and not walked, except with deep checks.

@@ -350,10 +350,38 @@ static void an_empty_chunk_refuses_nothing_under_a_limit_set_later(void **state)
 	}
 }
 
+/* Nor may a refusal cost it: what fitted before must still fit, whatever refuses. */
+static void a_refusal_leaves_an_empty_chunk(void **state)
+{
+	struct fixture *f = *state;
+
+	for (size_t limit = 0; limit <= 16384; limit += 16384)
+		for (size_t size = 20000; size < PTRDIFF_MAX; size *= 3) {
+			remake_limited(f, 0);
+			{
+				BUMP_SCOPE(f->bump);
+				assert_non_null(bump_alloc(f->bump, 100));
+			}
+			bump_set_limit(f->bump, limit);
+			test_source_fail(&f->source, 1, true);
+			const struct fixture_state before = fixture_state(f);
+			f->ooms = 0;
+			fixture_expect_failure(f, bump_alloc(f->bump, size), ENOMEM, size);
+			fixture_expect_failure(f, bump_reserve(f->bump, size, 1, NULL), ENOMEM,
+					       size);
+			fixture_expect_failure(f, bump_alloc(f->bump, SIZE_MAX - size), ENOMEM,
+					       SIZE_MAX - size);
+			fixture_expect_same(f, &before);
+			assert_non_null(bump_alloc(f->bump, 100));
+			test_source_fail(&f->source, 0, false);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FIXTURE_TEST(an_empty_chunk_refuses_nothing_under_a_limit_set_later),
+		FIXTURE_TEST(a_refusal_leaves_an_empty_chunk),
 		FIXTURE_TEST(a_limit_holds_exactly_from_64_bytes_up),
 		FIXTURE_TEST(all_of_a_limit_but_headers_can_be_used),
 		FIXTURE_TEST(a_single_request_can_have_all_but_a_header),

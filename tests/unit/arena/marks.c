@@ -292,6 +292,24 @@ static void a_mark_s_large_allocation_may_be_gone(void **state)
 	assert_true(test_verify(first, size - 8000, 35));
 }
 
+/* An empty chunk went under a limit, and so many marks came since that this one is not remembered. */
+static void a_mark_s_chunk_may_be_gone(void **state)
+{
+	struct fixture *f = *state;
+	char *const p = filled(f->bump, 100, 38);
+	const bump_mark_t mark = bump_mark(f->bump);
+	bump_mark_t inner[20];
+
+	assert_true(bump_free_last(f->bump, p, 100));
+	bump_set_limit(f->bump, 8192);
+	filled(f->bump, 7000, 39); /* only without that chunk */
+	for (size_t i = 0; i < sizeof(inner) / sizeof(inner[0]); i++)
+		inner[i] = bump_mark(f->bump);
+	rewind_to(f->bump, inner[0]);
+	rewind_to(f->bump, mark);
+	assert_int_equal(fixture_stats(f->bump).used, 0);
+}
+
 static void rewinding_ends_a_reservation(void **state)
 {
 	struct fixture *f = *state;
@@ -482,6 +500,7 @@ int main(void)
 		FIXTURE_TEST(growth_after_the_mark_is_no_longer_owned),
 		FIXTURE_TEST(growth_of_a_large_allocation_after_the_mark_is_lost),
 		FIXTURE_TEST(a_mark_s_large_allocation_may_be_gone),
+		FIXTURE_TEST(a_mark_s_chunk_may_be_gone),
 		FIXTURE_TEST(rewinding_ends_a_reservation),
 		FIXTURE_TEST(a_mark_taken_during_a_reservation_is_before_it),
 		FIXTURE_TEST(after_a_reset_new_marks_are_good),

@@ -105,5 +105,5 @@ int main(void)
 		cmocka_unit_test(a_reset_looks_at_no_chunk_but_the_first_and_last_of_a_member),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("cost", tests, NULL, NULL);
 }
