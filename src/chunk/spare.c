@@ -7,20 +7,41 @@
 #include "chunk/spare.h"
 
 #include "base/check.h"
+#include "base/gate.h"
 #include "base/probe.h"
 #include "base/san.h"
 #include "source/source.h"
 
+/*
+ * A child of fork(2) has the first lock. Memory that other threads of its parent were asking the
+ * source for, or giving back, belongs to nobody here: those threads do not exist, so nobody would
+ * ever settle it.
+ */
+static __attribute__((noinline)) void forget_others(struct spare *s)
+{
+	s->pending = 0;
+	s->reserved -= s->leaving;
+	s->leaving = 0;
+	s->forks = *s->forks_now;
+}
+
+/* INV-GATE. */
 void spare_lock(struct spare *s)
 {
-	if (s->shared)
-		pthread_mutex_lock(&s->lock);
+	if (!s->shared)
+		return;
+	gate_enter();
+	pthread_mutex_lock(&s->lock);
+	if (!HERD_LIKELY(s->forks == *s->forks_now))
+		forget_others(s);
 }
 
 void spare_unlock(struct spare *s)
 {
-	if (s->shared)
-		pthread_mutex_unlock(&s->lock);
+	if (!s->shared)
+		return;
+	pthread_mutex_unlock(&s->lock);
+	gate_leave();
 }
 
 /* --- making and ending --- */
@@ -34,6 +55,8 @@ void spare_init(struct spare *s, const bump_config_t *config, size_t limit, bool
 	s->checksums = (config->harden & BUMP_HARDEN_CHECK) != 0;
 	atomic_init(&s->limit, limit != 0 ? limit : SIZE_MAX);
 	s->lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+	s->forks_now = &gate_forks;
+	s->forks = gate_forks;
 	s->shared = shared;
 	s->builtin = source_is_builtin(source);
 }
@@ -215,16 +238,16 @@ void spare_set_limit(struct spare *s, size_t limit)
 	spare_unlock(s);
 }
 
-void spare_after_fork_child(struct spare *s, size_t held)
+void spare_recount(struct spare *s, size_t held)
 {
-	s->pending = 0;
-	s->leaving = 0;
+	spare_lock(s);
 	/*
 	 * Where a header is broken the lists can't be summed, and nobody gets a spare chunk any
 	 * more.
 	 */
 	s->bytes = fit_is_valid(s) ? sum_of_lists(s) : 0;
 	s->reserved = held + s->bytes;
+	spare_unlock(s);
 }
 
 size_t spare_count(const struct spare *s)

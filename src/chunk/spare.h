@@ -24,8 +24,10 @@
  * to whoever unlinked it, so it needs no lock. While the source is at work the books are kept by
  * `pending` and `leaving`.
  *
- * fork(2): the handlers hold the lock, so the child finds the lists whole. Chunks on their way
- * between a list and an arena, or the source, are lost to the child: spare_after_fork_child().
+ * fork(2): whoever has the lock is inside the gate (base/gate.h), so the child finds the lists
+ * whole. Chunks on their way between a list and an arena, or the source, are lost to the child. What
+ * was on its way to or from the source is forgotten with the first lock there. What was between a
+ * list and an arena counts as held until spare_recount().
  */
 
 #include <pthread.h>
@@ -58,6 +60,9 @@ struct spare {
 	size_t bytes;	      /* INV-SPARE */
 	struct chunk *lists[SPARE_LISTS];
 	pthread_mutex_t lock; /* of all above except source; used only where shared */
+	/* gate_forks, and what it was here last. A copy of the library has one of its own. */
+	const unsigned *forks_now;
+	unsigned forks;
 	bool shared;	/* by the members of a herd; a standalone arena has one thread at a time */
 	bool builtin;	/* the source is the library's own, and contains no cancellation point */
 	bool checksums; /* headers have checksums */
@@ -180,11 +185,10 @@ void spare_lock(struct spare *s);
 void spare_unlock(struct spare *s);
 
 /*
- * In the child of a fork(2), with the lock held: count the budget anew. `held` is what all arenas
- * hold. Memory that other threads were asking the source for, or giving back, belongs to nobody in
- * the child. Such a thread does not exist there, so nobody would ever settle it.
+ * In the child of a fork(2): count the budget anew. `held` is what all arenas hold, none of which is
+ * getting or giving a chunk now. It takes the lock.
  */
-void spare_after_fork_child(struct spare *s, size_t held);
+void spare_recount(struct spare *s, size_t held);
 
 /* With the lock held: how many spare chunks there are. */
 size_t spare_count(const struct spare *s);
@@ -237,8 +241,8 @@ size_t spare_release(struct spare *s, struct chunk *list);
 
 /*
  * The source has the bytes, so they are not held any more: INV-BUDGET. With the lock held. If the
- * source called fork(2), then in the child spare_after_fork_child() has forgotten that they were
- * leaving, and counted what is held without them: no more than is `leaving` is subtracted.
+ * source called fork(2), then in the child spare_lock() has forgotten that they were leaving, and
+ * does not count them any more: no more than is `leaving` is subtracted.
  */
 void spare_settle_leaving(struct spare *s, size_t bytes);
 

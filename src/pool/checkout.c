@@ -21,6 +21,7 @@
  * exchange. Whatever is unusual is out of line.
  */
 
+#include "pool/fork.h"
 #include "pool/recent.h"
 
 #include <errno.h>
@@ -99,6 +100,7 @@ static __attribute__((noinline)) bump_t *get_slow(herd_t *herd, bool make, const
 {
 	if (!pool_callable(herd, function))
 		return NULL;
+	fork_repair(herd);
 
 	struct member *m = recent_claim(herd);
 
@@ -179,6 +181,7 @@ static struct member *returned(const herd_t *herd, bump_t *bump, const char *fun
 /* The hint first: after the release the member may be another thread's. */
 static void park_and_release(herd_t *herd, struct member *m, const char *function)
 {
+	fork_repair(herd);
 	recent_note(herd, m);
 	member_disown(m);
 	arena_end_reservation(&m->arena, arena_ptr(&m->arena)); /* nobody can commit it any more */

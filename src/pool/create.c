@@ -14,11 +14,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/gate.h"
 #include "base/id.h"
 #include "base/misuse.h"
 #include "base/probe.h"
 #include "base/san.h"
-#include "pool/fork.h"
+#include "pool/recent.h"
 #include "pool/registry.h"
 #include "source/source.h"
 
@@ -109,7 +110,7 @@ static bool config_ok(const herd_config_t *config)
 
 /*
  * on_oom is called from the configuration, because there is no herd yet. The registry comes last:
- * from there on a fork visits the herd, and everything in it has to be there.
+ * what is found there is complete.
  */
 herd_t *herd_new(const herd_config_t *config)
 {
@@ -139,9 +140,12 @@ herd_t *herd_new(const herd_config_t *config)
 	stack_init(&herd->stack, &herd->table);
 	san_atomic(&herd->stack, sizeof herd->stack);
 	san_atomic(&herd->newest, sizeof herd->newest);
+	san_atomic(&herd->forks, sizeof herd->forks);
 	spare_init(&herd->spare, &config->bump, config->limit, true);
 	herd->bump.source = NULL; /* it was copied, and may be gone when we return */
-	fork_prepare();
+	atomic_init(&herd->forks, gate_forks);
+	herd->counted = herd->whole = gate_forks;
+	gate_call_in_child(recent_forget);
 	registry_add(herd);
 	PROBE1(new, herd);
 	return herd;
@@ -162,7 +166,7 @@ static bool is_quiet(const herd_t *herd)
  * that finds all members claimed could make another one meanwhile.
  *
  * The lock is given up early, since it goes with the herd, but the thread stays inside the gate: a
- * fork must not find a herd that is half gone. After registry_remove() the spare lists belong to
+ * child must not inherit a herd that is half gone. After registry_remove() the spare lists belong to
  * this thread, and what follows takes no lock.
  *
  * Where a header is broken nothing is freed, and the herd stays usable for looking at it.
@@ -190,7 +194,7 @@ int herd_destroy(herd_t *herd)
 		misuse("herd_destroy", HEADER_BROKEN);
 		return EINVAL;
 	}
-	registry_remove(herd); /* from here on no other thread, nor a fork, looks at it */
+	registry_remove(herd); /* from here on no other thread looks at it */
 	spare_unshare(&herd->spare);
 	for (struct member *m = pool_members(herd), *older; m != NULL; m = older) {
 		older = m->older;

@@ -3,20 +3,39 @@
 #define HERD_POOL_FORK_H
 
 /*
- * fork(2) and the gate: whoever holds a herd's lock is inside, and a fork waits until nobody is. So
- * the child inherits every lock free, and no cold operation half done.
+ * The child of a fork(2) may go on using, resetting and destroying the herds that it inherited,
+ * whatever the other threads were doing. A fork waits for whoever has a lock (base/gate.h). It can't
+ * wait for gets, puts and allocations of other threads, because these take no lock that it could ask
+ * for. What they had half done is repaired in the child, herd by herd, where it is used first.
  */
 
-/* Install the handlers of fork(2). To be called before a herd is registered. MT-Safe. */
-void fork_prepare(void);
+#include "pool/pool.h"
+
+void fork_repair_stack(herd_t *herd);
 
 /*
- * Go in and out; calls nest. Waits for a fork that is under way, unless this thread is inside. The
- * caller that goes in first holds no lock.
+ * Repair the herd's stack, if the herd was inherited since it was repaired last. Whoever pushes or
+ * pops calls this first; a thread that does neither, for it remembers a member, called it when it
+ * began to remember. Cost: usually a comparison. Acquire: pairs with the release in
+ * fork_repair_stack().
  */
-void gate_enter(void);
-void gate_leave(void);
-/* For a thread that is inside: it can't be cancelled until it has left as often as it entered. */
-void gate_cancel_disable(void);
+static inline void fork_repair(herd_t *herd)
+{
+	if (!HERD_LIKELY(atomic_load_explicit(&herd->forks, memory_order_acquire) ==
+			 *herd->spare.forks_now))
+		fork_repair_stack(herd);
+}
+
+/*
+ * With all members claimed: count the budget anew, where the herd was inherited since that was done
+ * last. Bytes that were between a list and an arena are in neither.
+ */
+void fork_recount(herd_t *herd);
+
+/*
+ * With the herd locked, whose caller guarantees that no thread uses a member: make the arenas whole that
+ * are out, where the herd was inherited since that was done last.
+ */
+void fork_repair_arenas(herd_t *herd);
 
 #endif

@@ -17,7 +17,7 @@
  * other threads stay out until herd_recall().
  */
 
-#include "pool/pool.h"
+#include "pool/fork.h"
 #include "pool/registry.h"
 
 #include <errno.h>
@@ -113,7 +113,7 @@ struct leaving {
 
 /*
  * Under a lock of the registry, so the herd is alive, and herd_recall() is not at work on it. What
- * is done here takes no lock, as registry_visit() asks for.
+ * is done here takes no lock but that of a repair, as registry_visit() asks for.
  */
 static void put_back(herd_t *herd, void *ctx)
 {
@@ -123,6 +123,7 @@ static void put_back(herd_t *herd, void *ctx)
 	/* Relaxed: as in member_is_mine(). */
 	if (atomic_load_explicit(&m->local, memory_order_relaxed) != leaving->thread_id)
 		return; /* recalled */
+	fork_repair(herd);
 	member_disown(m);
 	PROBE2(put, herd, &m->arena.head);
 	member_park(m);

@@ -8,7 +8,7 @@
  * - Some cold operations need all members at once: reset, destroy, absorb and walks. They claim
  *   them one by one by their state words, and give all back where one is out. They never wait for a
  *   member: its owner may be the calling thread.
- * - fork(2) waits for whoever has a lock: every lock is taken inside the gate of fork.c, and the
+ * - fork(2) waits for whoever has a lock: every lock is taken inside the gate (base/gate.h), and the
  *   gate comes first. A thread that waited at the gate with a lock would stop the fork for good.
  *
  * None of this is fair. A get that makes a member competes for the lock with cold operations.
@@ -18,6 +18,7 @@
 
 #include <errno.h>
 
+#include "base/gate.h"
 #include "base/misuse.h"
 #include "pool/fork.h"
 
@@ -42,6 +43,7 @@ void pool_lock_briefly(herd_t *herd)
 {
 	gate_enter();
 	pthread_mutex_lock(&herd->lock);
+	fork_repair(herd);
 }
 
 /* In this order: a thread must not be cancelled from the moment on at which it has the lock. */
@@ -50,6 +52,7 @@ void pool_lock(herd_t *herd)
 	gate_enter();
 	gate_cancel_disable();
 	pthread_mutex_lock(&herd->lock);
+	fork_repair(herd);
 }
 
 /* Cancellation is on again when the thread leaves the gate with its last lock. */
@@ -97,10 +100,12 @@ int pool_claim_all(herd_t *herd)
 			return EBUSY;
 		}
 	}
-	if (all_are_valid(herd))
-		return 0;
-	pool_release_all(herd);
-	return EINVAL;
+	if (!all_are_valid(herd)) {
+		pool_release_all(herd);
+		return EINVAL;
+	}
+	fork_recount(herd);
+	return 0;
 }
 
 void pool_release_all(herd_t *herd)

@@ -8,7 +8,7 @@
  * before it lets go of it (INV-SNAPSHOT).
  */
 
-#include "pool/pool.h"
+#include "pool/fork.h"
 
 #include <errno.h>
 
@@ -223,6 +223,7 @@ static void recall_all(herd_t *herd, void *ctx)
 {
 	size_t *recalled = (size_t *)ctx;
 
+	fork_repair_arenas(herd);
 	for (struct member *m = pool_members(herd); m != NULL; m = m->older) {
 		if (member_is_free(m))
 			continue;

@@ -33,6 +33,10 @@ struct herd_pool {
 	struct spare spare __attribute__((aligned(64))); /* chunks, and the budget */
 	struct stack_table table; /* of the stack's entries; grows under `lock` */
 	pthread_mutex_t lock;	  /* one cold operation at a time; see pool_lock() */
+	/* gate_forks, when ... */
+	_Atomic unsigned forks; /* ... the stack was made or repaired: fork_repair() */
+	unsigned counted,
+		whole; /* ... the budget was counted, the arenas made whole; under `lock` */
 };
 
 _Static_assert(sizeof(struct herd_pool) + HEAP_ALIGN <= 1024, "a small herd is cheap");

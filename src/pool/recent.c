@@ -119,3 +119,9 @@ void recent_found(const herd_t *herd, struct member *m)
 	recent_note(herd, m);
 	enqueue(recent_of(herd), m);
 }
+
+void recent_forget(void)
+{
+	for (size_t i = 0; i < RECENT_HERDS; i++)
+		recent_herds[i] = (struct recent){0};
+}

@@ -25,8 +25,9 @@
  * the member, and so has seen that.
  *
  * What is remembered is keyed by the herd's id, which is never reused. So a herd that was destroyed
- * can't be mistaken for a new one at the same address. A thread that ends, or forks, needs no
- * clean-up here: its hints are forgotten, or are as good in the child.
+ * can't be mistaken for a new one at the same address. A thread that ends needs no clean-up here. A
+ * child of fork(2) forgets all: so whoever remembers a member came by the stack since, which was
+ * repaired then (fork.h).
  */
 
 #include "base/thread.h"
@@ -71,5 +72,7 @@ struct member *recent_claim(const herd_t *herd);
  * they leave the queue.
  */
 void recent_miss(const herd_t *herd);
+/* The thread remembers nothing any more, of any herd. */
+void recent_forget(void);
 
 #endif

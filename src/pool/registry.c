@@ -7,11 +7,12 @@
  * different lists.
  *
  * The locks are leaves: while holding one, nobody waits for another lock of the library or calls
- * out of it. The exception is fork(2), which takes all of them in the order of their numbers, and
- * then the spare locks of all herds (fork.c).
+ * out of it; except that a visit may repair its herd (fork.c).
  */
 
 #include "pool/registry.h"
+
+#include "base/gate.h"
 
 /* LOCKS divides LISTS: so herds of one list have the same lock. */
 enum { LISTS = 64, LOCKS = 8 };
@@ -29,34 +30,42 @@ static struct list_lock locks[LOCKS] = {
 /* Linked through the herds themselves, so that adding one needs no memory and can't fail. */
 static herd_t *lists[LISTS];
 
-static pthread_mutex_t *lock_of(uint64_t id)
+/* INV-GATE. */
+static void lock_list(uint64_t id)
 {
-	return &locks[id % LOCKS].lock;
+	gate_enter();
+	pthread_mutex_lock(&locks[id % LOCKS].lock);
+}
+
+static void unlock_list(uint64_t id)
+{
+	pthread_mutex_unlock(&locks[id % LOCKS].lock);
+	gate_leave();
 }
 
 void registry_add(herd_t *herd)
 {
 	herd_t **list = &lists[herd->id % LISTS];
 
-	pthread_mutex_lock(lock_of(herd->id));
+	lock_list(herd->id);
 	herd->previous = NULL;
 	herd->next = *list;
 	if (*list != NULL)
 		(*list)->previous = herd;
 	*list = herd;
-	pthread_mutex_unlock(lock_of(herd->id));
+	unlock_list(herd->id);
 }
 
 void registry_remove(herd_t *herd)
 {
-	pthread_mutex_lock(lock_of(herd->id));
+	lock_list(herd->id);
 	if (herd->previous != NULL)
 		herd->previous->next = herd->next;
 	else
 		lists[herd->id % LISTS] = herd->next;
 	if (herd->next != NULL)
 		herd->next->previous = herd->previous;
-	pthread_mutex_unlock(lock_of(herd->id));
+	unlock_list(herd->id);
 }
 
 /*
@@ -65,35 +74,13 @@ void registry_remove(herd_t *herd)
  */
 bool registry_visit(uint64_t id, void (*fn)(herd_t *herd, void *ctx), void *ctx)
 {
-	pthread_mutex_lock(lock_of(id));
+	lock_list(id);
 	herd_t *herd = lists[id % LISTS];
 
 	while (herd != NULL && herd->id != id)
 		herd = herd->next;
 	if (herd != NULL && fn != NULL)
 		fn(herd, ctx);
-	pthread_mutex_unlock(lock_of(id));
+	unlock_list(id);
 	return herd != NULL;
-}
-
-/* Always in this order; nobody else takes more than one. */
-void registry_lock(void)
-{
-	for (size_t i = 0; i < LOCKS; i++)
-		pthread_mutex_lock(&locks[i].lock);
-}
-
-void registry_unlock(void)
-{
-	for (size_t i = 0; i < LOCKS; i++)
-		pthread_mutex_unlock(&locks[i].lock);
-}
-
-/* A forked child walks here, too: the lists are whole, because fork(2) waited for their locks. */
-void registry_each(void (*fn)(herd_t *herd))
-{
-	for (size_t i = 0; i < LISTS; i++) {
-		for (herd_t *h = lists[i]; h != NULL; h = h->next)
-			fn(h);
-	}
 }

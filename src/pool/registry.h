@@ -3,34 +3,26 @@
 #define HERD_POOL_REGISTRY_H
 
 /*
- * All herds of the process, by their ids. Two things need them:
- *
- * - The end of a thread: the thread knows ids of herds, some of which may have been destroyed. It
- *   has to find out which are alive, and to keep them so while it puts its members back.
- * - fork(2), which has to find every lock, and every member that is half put back.
+ * All herds of the process, by their ids, for the end of a thread. The thread knows ids of herds, some
+ * of which may have been destroyed. It has to find out which are alive, and to keep them so while it
+ * puts its members back.
  *
  * Getting and putting never come here. All functions are MT-Safe.
  */
 
 #include "pool/pool.h"
 
-/* A herd that is complete: a fork may visit it at once. */
+/* A herd that is complete. */
 void registry_add(herd_t *herd);
 /* Before any part of the herd is freed. Waits for a visit that is under way. */
 void registry_remove(herd_t *herd);
 
 /*
  * Whether the herd with that id is alive. If so, fn is called, unless it is NULL, and the herd
- * can't be destroyed meanwhile. fn runs under a lock of the registry, so it must take no lock, and
- * must call nothing outside the library. Without fn the answer may be out of date when it is given,
+ * can't be destroyed meanwhile. fn runs under a lock of the registry, so it must take no lock but
+ * that of a repair (fork.c), and must call nothing outside the library. Without fn the answer may be out of date when it is given,
  * unless the caller keeps the herd alive.
  */
 bool registry_visit(uint64_t id, void (*fn)(herd_t *herd, void *ctx), void *ctx);
-
-/* Keep all herds from coming and going, around a fork. */
-void registry_lock(void);
-void registry_unlock(void);
-/* With that lock held: call fn for each herd, in no particular order. */
-void registry_each(void (*fn)(herd_t *herd));
 
 #endif

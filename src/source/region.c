@@ -23,9 +23,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/gate.h"
 #include "base/num.h"
 #include "source/os.h"
-#include "base/san.h"
 
 enum {
 	REGIONS = 1024, /* chunks of further regions are mapped one by one */
@@ -46,51 +46,17 @@ static struct {
 	bool locked; /* what is mapped is locked in memory at once (mlockall(2)): no regions */
 } regions = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* --- fork(2): the child inherits the table whole, and the lock free --- */
-
-/*
- * `region_installed` is set in a child of fork(2) only. There pthread_once(3) may run its function
- * again, if the fork came while it ran in the parent; the handlers are inherited already.
- * `usable`: without handlers a child could inherit the lock held, so there are no regions then.
- */
-static bool region_installed, usable;
-
+/* INV-GATE: so a child of fork(2) inherits the table whole, and the lock free. */
 static void lock_regions(void)
 {
+	gate_enter();
 	pthread_mutex_lock(&regions.lock);
 }
 
 static void unlock_regions(void)
 {
 	pthread_mutex_unlock(&regions.lock);
-}
-
-/* It runs, so the handlers are installed, even if the parent had not noted that yet. */
-static void unlock_in_child(void)
-{
-	region_installed = usable = true;
-	unlock_regions();
-}
-
-static void install_region_handlers(void)
-{
-	if (region_installed)
-		return;
-	/* Fails only where there is no memory. */
-	usable = pthread_atfork(lock_regions, unlock_regions, unlock_in_child) == 0;
-	san_publish(&usable);
-}
-
-/*
- * pthread_once(3) itself orders `usable` for whoever comes later. The two hooks repeat that for
- * tools that do not know it.
- */
-void region_install(void)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, install_region_handlers);
-	san_observe(&usable);
+	gate_leave();
 }
 
 /* --- the table; with the lock held --- */
@@ -250,8 +216,7 @@ void *region_take(void)
 {
 	void *memory = NULL;
 
-	region_install();
-	if (usable) {
+	if (gate_installed()) { /* else a child could inherit the lock held */
 		lock_regions();
 		memory = take_slot();
 		unlock_regions();

@@ -27,12 +27,4 @@ void *region_take(void);
 /* Give back what region_take() gave; the system has the memory behind it afterwards. MT-Safe. */
 void region_give(void *memory);
 
-/*
- * Install the handlers of fork(2), once. Handlers that run before a fork are called in the reverse
- * order of their installation. So whoever has handlers that wait for threads which may be in
- * region_take() calls this before it installs them: then the lock of regions is taken after those
- * threads are done. MT-Safe.
- */
-void region_install(void);
-
 #endif

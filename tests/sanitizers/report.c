@@ -188,13 +188,17 @@ static void uninitialised(bool faulty)
 
 /* --- leaks --- */
 
-/* So that no register and no stale part of the stack refers to what should be lost. */
-__attribute__((noinline)) static void forget(void)
+/*
+ * In a thread that has ended when leaks are looked for: so that no register and no stale part of the stack
+ * refers to what should be lost.
+ */
+static void in_thread(void *(*fn)(void *faulty), bool faulty)
 {
-	volatile char stack[16384];
+	pthread_t thread;
 
-	for (size_t i = 0; i < sizeof(stack); i++)
-		stack[i] = 0;
+	if (pthread_create(&thread, NULL, fn, faulty ? &thread : NULL) != 0 ||
+	    pthread_join(thread, NULL) != 0)
+		abort();
 }
 
 /* What only an arena's memory refers to is no leak; what nothing refers to is one. */
@@ -208,42 +212,50 @@ __attribute__((noinline)) static void refer(bump_t *bump, size_t size, bool faul
 		place[size / sizeof(*place) / 2] = NULL;
 }
 
-static void lost(bool faulty)
+static void *lose(void *faulty)
 {
 	static bump_t *bump;
 
 	bump = need(bump_new(NULL));
-	refer(bump, 64, faulty);
+	refer(bump, 64, faulty != NULL);
 	refer(bump, (size_t)1 << 20, false); /* has a chunk of its own */
-	forget();
+	return NULL;
 }
 
-static void lost_in_a_herd(bool faulty)
+static void lost(bool faulty)
+{
+	in_thread(lose, faulty);
+}
+
+static void *lose_in_a_herd(void *faulty)
 {
 	static herd_t *herd;
 
 	herd = need(herd_new(NULL));
 	bump_t *const bump = need(herd_get(herd));
-	refer(bump, 64, faulty);
+	refer(bump, 64, faulty != NULL);
 	herd_put(herd, bump);
-	forget();
+	return NULL;
 }
 
-static bump_t *standing;
-
-__attribute__((noinline)) static void make_standing(void)
+static void lost_in_a_herd(bool faulty)
 {
-	standing = need(bump_new(NULL));
+	in_thread(lose_in_a_herd, faulty);
+}
+
+static void *lose_arena(void *faulty)
+{
+	bump_t *const standing = need(bump_new(NULL));
+
 	filled(standing, 1000);
+	if (faulty == NULL)
+		bump_destroy(standing);
+	return NULL;
 }
 
 static void lost_arena(bool faulty)
 {
-	make_standing();
-	if (!faulty)
-		bump_destroy(standing);
-	standing = NULL;
-	forget();
+	in_thread(lose_arena, faulty);
 }
 
 /* --- an arena that is not the thread's --- */

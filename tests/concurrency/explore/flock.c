@@ -50,6 +50,12 @@ uint64_t flock_word(uintptr_t address)
 		/* Members are listed under the lock; walks look at the list without. */
 		if (at == offsetof(struct herd_pool, newest) && !flocks_with_views)
 			return 0;
+		/*
+		 * It changes only after a fork. A put looks at it or not, depending on what the
+		 * thread remembers from former schedules.
+		 */
+		if (at == offsetof(struct herd_pool, forks))
+			return 0;
 		if (at < sizeof(struct stack)) /* a swap of both words is one of either */
 			return number_of(i, 0, 0);
 		if (at < sizeof *flocks[i].herd)
