@@ -34,13 +34,17 @@
  * and any thread may put it. Handing on an arena, or a pointer into it, needs the usual release and
  * acquire of the channel that carries it: herd adds nothing to that and asks nothing of it.
  *
- * fork(2). It waits until no cold operation is under way.
+ * fork(2). It waits until no cold operation is under way. It costs the same however many herds there
+ * are, and writes to none of them, in the parent or in the child.
  *
  * - The child may go on using, resetting and destroying what it inherited. It inherits no lock
  *   held.
  * - Members that other threads had out stay out in the child.
  * - After a fork in a deferred function, or in a walk, the child may only exec(3) or _exit(2).
- * - Functions that were registered with pthread_atfork(3) must not call those of a herd.
+ * - Functions that were registered with pthread_atfork(3) may call those of herds and arenas.
+ * - They may also lock a mutex under which the program calls herd elsewhere, if they were registered
+ *   after the library was loaded. A deferred function, a walk or a source must not wait for such a
+ *   mutex: the fork would wait for it, and it for the fork.
  *
  * Misuse (see herd_on_misuse()) is detected in release builds, at no cost to an allocation:
  *
