@@ -66,7 +66,7 @@ static pthread_mutex_t gate_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t gate_changed = PTHREAD_COND_INITIALIZER;
 
 /* How often this thread is inside: it may reset a herd in a deferred function of another. */
-static THREAD_LOCAL size_t depth;
+static THREAD_LOCAL unsigned depth;
 
 /* Whether gate_cancel_disable() was called since this thread went in, and the state before it. */
 static THREAD_LOCAL bool cancel_disabled;
@@ -79,12 +79,13 @@ static THREAD_LOCAL int cancel_state;
 static struct stripe *my_stripe(void)
 {
 	static _Atomic unsigned threads;
-	static THREAD_LOCAL struct stripe *mine;
+	static THREAD_LOCAL unsigned char number; /* from 1 on; 0: none yet */
 
-	if (mine == NULL)
-		mine = &stripes[atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) %
-				STRIPES];
-	return mine;
+	if (number == 0)
+		number = (unsigned char)(1 + atomic_fetch_add_explicit(&threads, 1,
+								       memory_order_relaxed) %
+						     STRIPES);
+	return &stripes[number - 1];
 }
 
 /*

@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 /*
- * Get a number that this process never used before and never will again. It is above 0, so that 0
- * can mean "none". It identifies an arena or a thread. An address can't serve, because the next
+ * Get a number that this process never used before and never will again, in any copy of the library.
+ * It is above 0, so that 0 can mean "none". It identifies an arena or a thread. An address can't serve, because the next
  * arena may be made at the address of a destroyed one, and what somebody remembers of the old one
  * (a mark, for example) would fit the new one. MT-Safe.
  */

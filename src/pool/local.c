@@ -13,6 +13,9 @@
  * What this can't do: let a herd be reset while threads keep their members. A thread's own member
  * is out, so a reset reports EBUSY until it is put back.
  *
+ * When the library is unloaded, as a part of a plugin may be, no end of a thread may come here any
+ * more. So all tables are in a list, and what is in them is put back then.
+ *
  * After a fork the child has the table of the thread that forked, and so its members. Members of
  * other threads stay out until herd_recall().
  */
@@ -23,6 +26,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/gate.h"
 #include "base/id.h"
 #include "base/misuse.h"
 #include "base/probe.h"
@@ -43,6 +47,7 @@ struct slot {
  * grow then.
  */
 struct locals {
+	struct locals *previous, *next; /* in `tables` */
 	uint64_t thread_id;
 	size_t size; /* a power of two */
 	size_t used;
@@ -53,6 +58,10 @@ enum { FIRST_SIZE = 8 };
 
 THREAD_LOCAL uint64_t my_thread_id;
 static THREAD_LOCAL struct locals *mine;
+
+/* Of all threads. The lock is a leaf, and taken inside the gate. */
+static struct locals *tables;
+static pthread_mutex_t tables_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* --- the table --- */
 
@@ -103,7 +112,37 @@ static struct locals *rebuilt(const struct locals *t)
 	return next;
 }
 
-/* --- the end of a thread --- */
+static void list_table(struct locals *t)
+{
+	gate_enter();
+	pthread_mutex_lock(&tables_lock);
+	t->next = tables;
+	if (tables != NULL)
+		tables->previous = t;
+	tables = t;
+	pthread_mutex_unlock(&tables_lock);
+	gate_leave();
+}
+
+/* It may be NULL. */
+static void free_table(struct locals *t)
+{
+	if (t == NULL)
+		return;
+	gate_enter();
+	pthread_mutex_lock(&tables_lock);
+	if (t->previous != NULL)
+		t->previous->next = t->next;
+	else
+		tables = t->next;
+	if (t->next != NULL)
+		t->next->previous = t->previous;
+	pthread_mutex_unlock(&tables_lock);
+	gate_leave();
+	free(t);
+}
+
+/* --- the end of a thread, and of the library --- */
 
 /* A member that goes back at the end of the thread with that id. */
 struct leaving {
@@ -130,6 +169,16 @@ static void put_back(herd_t *herd, void *ctx)
 	(void)member_release(&herd->stack, m);
 }
 
+static void put_all_back(const struct locals *t)
+{
+	for (size_t i = 0; i < t->size; i++) {
+		struct leaving leaving = {t->slots[i].member, t->thread_id};
+
+		if (t->slots[i].herd != 0)
+			(void)registry_visit(t->slots[i].herd, put_back, &leaving);
+	}
+}
+
 /*
  * Another thread-specific destructor may use herds after this one: then make_slot() makes the table
  * anew and sets the key again, and the system runs this once more. It does so a few times only
@@ -137,39 +186,62 @@ static void put_back(herd_t *herd, void *ctx)
  */
 static void end_of_thread(void *value)
 {
-	struct locals *t = (struct locals *)value;
-
-	for (size_t i = 0; i < t->size; i++) {
-		struct leaving leaving = {t->slots[i].member, t->thread_id};
-
-		if (t->slots[i].herd != 0)
-			(void)registry_visit(t->slots[i].herd, put_back, &leaving);
-	}
+	put_all_back((struct locals *)value);
 	mine = NULL;
-	free(t);
+	free_table((struct locals *)value);
+}
+
+/* The key whose destructor is end_of_thread(), as a number above 0; 0: it was not made yet. */
+static _Atomic uintptr_t known_key;
+
+/*
+ * The process ends by exit(3). Functions of atexit(3) are called before destructors then. Where a
+ * plugin is unloaded, destructors come first: that is how the two differ.
+ */
+static atomic_bool process_ends;
+
+static void note_exit(void)
+{
+	atomic_store_explicit(&process_ends, true, memory_order_relaxed);
 }
 
 /*
- * The key whose destructor is end_of_thread(), made when it is first needed; false: the process has
- * none left now. It is stored as a number above 0. Two threads may make one each: then the second gives
- * its own back. Acquire and release pair with each other: who has the number has the key.
+ * The library's code is about to be unmapped. The caller of dlclose(3) guarantees that no thread is in
+ * it. At the end of a process other threads may be, and nothing has to be done.
+ */
+static __attribute__((destructor)) void unload(void)
+{
+	const uintptr_t number = atomic_load_explicit(&known_key, memory_order_acquire);
+
+	if (number == 0 || atomic_load_explicit(&process_ends, memory_order_relaxed))
+		return;
+	pthread_key_delete((pthread_key_t)(number - 1));
+	while (tables != NULL) {
+		put_all_back(tables);
+		free_table(tables);
+	}
+}
+
+/*
+ * Made when it is first needed; false: the process has no key left now. Two threads may make one each:
+ * then the second gives its own back. Acquire and release pair with each other: who has the number
+ * has the key.
  */
 static bool thread_key(pthread_key_t *key)
 {
-	static _Atomic uintptr_t known;
-	uintptr_t number = atomic_load_explicit(&known, memory_order_acquire);
+	uintptr_t number = atomic_load_explicit(&known_key, memory_order_acquire);
 
 	if (number == 0) {
 		if (pthread_key_create(key, end_of_thread) != 0)
 			return false;
-		if (atomic_compare_exchange_strong_explicit(&known, &number, (uintptr_t)*key + 1,
-							    memory_order_acq_rel,
-							    memory_order_acquire))
+		if (atexit(note_exit) == 0 && atomic_compare_exchange_strong_explicit(
+						      &known_key, &number, (uintptr_t)*key + 1,
+						      memory_order_acq_rel, memory_order_acquire))
 			return true;
 		pthread_key_delete(*key);
 	}
 	*key = (pthread_key_t)(number - 1);
-	return true;
+	return number != 0;
 }
 
 /*
@@ -192,7 +264,8 @@ static struct slot *make_slot(const herd_t *herd)
 			free(next);
 			return NULL;
 		}
-		free(mine);
+		list_table(next);
+		free_table(mine);
 		mine = next;
 	}
 

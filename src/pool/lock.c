@@ -23,6 +23,9 @@
 #include "pool/fork.h"
 
 /*
+ * A plugin may have a copy of the library of its own, which knows nothing of this one's herds and
+ * threads.
+ *
  * A thread is usually in no callback, and in few at a time, so a list is walked. A deferred
  * function may use other herds, so it is not enough to know that the thread is in one.
  */
@@ -30,6 +33,10 @@ bool pool_callable(const herd_t *herd, const char *function)
 {
 	const struct callback *c = arena_callbacks;
 
+	if (!HERD_LIKELY(herd->spare.forks_now == &gate_forks)) {
+		misuse(function, "the herd belongs to another copy of the library");
+		return false;
+	}
 	while (c != NULL && c->owner != herd)
 		c = c->outer;
 	if (HERD_LIKELY(c == NULL))

@@ -16,9 +16,9 @@ THREAD_LOCAL struct recent recent_herds[RECENT_HERDS];
  * The misses of each queue in a row. They are not in struct recent, whose size is a power of two
  * where pointers have 64 bits: so the fast path finds a slot with a shift.
  */
-static THREAD_LOCAL unsigned misses[RECENT_HERDS];
+static THREAD_LOCAL unsigned char misses[RECENT_HERDS];
 
-static unsigned *misses_of(const herd_t *herd)
+static unsigned char *misses_of(const herd_t *herd)
 {
 	return &misses[herd->id % RECENT_HERDS];
 }

@@ -183,8 +183,8 @@ bool bin_is_empty(const struct bins *s, size_t number)
  */
 static size_t my_slot(void)
 {
-	static _Atomic size_t threads;
-	static THREAD_LOCAL size_t mine;
+	static _Atomic unsigned threads;
+	static THREAD_LOCAL unsigned mine;
 
 	if (mine == 0)
 		mine = 1 + atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) % BIN_SLOTS;
