@@ -49,6 +49,7 @@
  * Misuse (see herd_on_misuse()) is detected in release builds, at no cost to an allocation:
  *
  * - putting an arena twice, or into the wrong herd;
+ * - using a herd that another copy of the library made, such as a plugin's;
  * - using an arena that was put back;
  * - resetting or destroying a herd's member as if it were a standalone arena.
  *

@@ -197,11 +197,17 @@ static _Atomic uintptr_t known_key;
 /*
  * The process ends by exit(3). Functions of atexit(3) are called before destructors then. Where a
  * plugin is unloaded, destructors come first: that is how the two differ.
+ *
+ * __cxa_atexit() is what atexit(3) calls (Itanium C++ ABI, 3.3.6). Called by us it says whose function
+ * it is, also under thread sanitizer, whose own atexit(3) would call it after the library is gone.
  */
+extern int __cxa_atexit(void (*fn)(void *arg), void *arg, void *library);
+extern void *__dso_handle __attribute__((visibility("hidden")));
 static atomic_bool process_ends;
 
-static void note_exit(void)
+static void note_exit(void *arg)
 {
+	(void)arg;
 	atomic_store_explicit(&process_ends, true, memory_order_relaxed);
 }
 
@@ -234,9 +240,10 @@ static bool thread_key(pthread_key_t *key)
 	if (number == 0) {
 		if (pthread_key_create(key, end_of_thread) != 0)
 			return false;
-		if (atexit(note_exit) == 0 && atomic_compare_exchange_strong_explicit(
-						      &known_key, &number, (uintptr_t)*key + 1,
-						      memory_order_acq_rel, memory_order_acquire))
+		if (__cxa_atexit(note_exit, NULL, &__dso_handle) == 0 &&
+		    atomic_compare_exchange_strong_explicit(
+			    &known_key, &number, (uintptr_t)*key + 1, memory_order_acq_rel,
+			    memory_order_acquire))
 			return true;
 		pthread_key_delete(*key);
 	}
