@@ -65,6 +65,9 @@ typedef struct herd_source_s {
 
 /**
  * Pages of the operating system, mmap(2), with huge pages for large chunks. This is the default.
+ *
+ * Huge pages, their alignment, and memory that is backed at once are wishes: where the system refuses
+ * one of them, chunks come without. Where it does not take memory back, see herd_source_kept().
  */
 extern HERD_API const herd_source_t herd_source_os;
 
@@ -73,6 +76,20 @@ extern HERD_API const herd_source_t herd_source_malloc;
 
 /** A source that never gives anything. With bump_new_in(), it makes an arena that never grows. */
 extern HERD_API const herd_source_t herd_source_none;
+
+/**
+ * Get how many bytes the operating system did not take back when herd_source_os released them, in the
+ * whole process. Usually that is 0. munmap(2) may fail where a process has as many mappings as it may
+ * have (vm.max_map_count on Linux), or where a filter of system calls forbids it.
+ *
+ * For the arena, herd or cache that released them, these bytes are released: no limit and no
+ * statistics count them. They hold no memory, except one page in about 250, and all of them where the
+ * process locks its memory. They serve the next requests for chunks that they are large
+ * enough for, and go back to the system while it takes other memory.
+ *
+ * @return the bytes. MT-Safe. Cost: a load.
+ */
+HERD_API size_t herd_source_kept(void);
 
 #ifdef __cplusplus
 }

@@ -15,6 +15,8 @@
 
 #include "chunk/spare.h"
 
+#include <errno.h>
+
 #include "source/os.h"
 #include "base/probe.h"
 #include "base/san.h"
@@ -139,10 +141,12 @@ static const char *acquire(struct spare *s, const struct chunk_request *request,
 			   struct chunk **chunk)
 {
 	size_t given = asked;
+	const int error = errno; /* a source may fail, and then give less: that is no failure */
 	const int state = spare_cancel_disable(s);
 	void *memory = s->source.acquire(s->source.ctx, &given, CHUNK_ALIGN);
 
 	spare_cancel_restore(s, state);
+	errno = error;
 	if (memory == NULL) {
 		settle(s, asked, 0);
 		return SOURCE_EMPTY;

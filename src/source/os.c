@@ -5,22 +5,33 @@
  * Large chunks are aligned to 2 MiB and offered for huge pages: with pages of 4 KiB, page faults
  * are most of what filling fresh memory costs. Chunks below that size are not, because a huge page
  * is zeroed and held whole. The small ones are backed by memory at once, in the same call, so that
- * a small arena never faults.
+ * a small arena never faults. Both are wishes: where the system refuses one of them, the memory is
+ * had without.
+ *
+ * The system may refuse to take memory back, too. Then its pages are discarded, and the addresses
+ * are kept for the next request (kept.h). So nothing is ever lost, and nobody up the stack has to
+ * know.
  */
 
 #define _GNU_SOURCE
 #include "source/os.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/num.h"
 #include "base/san.h"
+#include "source/kept.h"
 
 /* Mappings up to this size are backed at once. More could hold memory that is never used. */
 #define BACKED_AT_ONCE ((size_t)64 << 10)
+
+/* What the system did not take back is offered to it so often when it takes something. */
+enum { RETRIES = 8 };
 
 size_t os_page_size(void)
 {
@@ -36,44 +47,101 @@ size_t os_page_size(void)
 }
 
 /* Private and anonymous: a child of fork(2) gets a copy, as of any memory of the process. */
-static char *map_pages(size_t size)
+static char *call_mmap(size_t size, int protection, int flags)
 {
-	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
-
-#ifdef MAP_POPULATE
-	if (size <= BACKED_AT_ONCE)
-		flags |= MAP_POPULATE;
-#endif
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, -1, 0);
+	void *memory = mmap(NULL, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
 
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
 /*
+ * To have it backed at once is a wish: where a filter of system calls refuses the flag, or a kernel
+ * does not know it, the memory is mapped without. So a request that the system has no memory for
+ * costs two calls.
+ */
+static char *map_pages(size_t size)
+{
+	char *memory = NULL;
+
+#ifdef MAP_POPULATE
+	if (size <= BACKED_AT_ONCE)
+		memory = call_mmap(size, PROT_READ | PROT_WRITE, MAP_POPULATE);
+#endif
+	return memory != NULL ? memory : call_mmap(size, PROT_READ | PROT_WRITE, 0);
+}
+
+/* --- what the system does not take back (kept.h) --- */
+
+static void keep_range(char *start, size_t size, enum kept_state state)
+{
+	if (state == KEPT_USED && os_discard(start, size))
+		state = KEPT_CLEAN;
+	kept_put((struct kept_range){start, size, state}, os_page_size());
+}
+
+/*
+ * The system took something: so it may take what it refused before. As long as it does, a few are
+ * tried for each; where none is kept, this is a load.
+ */
+static void retry_kept(void)
+{
+	struct kept_range range;
+
+	for (int i = 0; i < RETRIES && kept_pop(&range); i++) {
+		if (munmap(range.start, range.size) != 0) {
+			keep_range(range.start, range.size, range.state);
+			break;
+		}
+	}
+}
+
+/* Cut off what was mapped for alignment alone. Nothing was written there. */
+static void cut_off(char *start, size_t size, enum kept_state state)
+{
+	if (size != 0 && munmap(start, size) != 0)
+		keep_range(start, size, state);
+}
+
+/* Memory that the system did not take back, or NULL. It reads as zero, like new memory. */
+static char *reuse(size_t size, size_t align)
+{
+	struct kept_range range;
+
+	if (!kept_take(size, align, &range))
+		return NULL;
+	if (range.state == KEPT_USED && !os_discard(range.start, size))
+		memset(range.start, 0, size);
+	return range.start;
+}
+
+/* --- mappings --- */
+
+/*
  * Map `size` bytes aligned to OS_HUGE. Recent kernels align a mapping of that size by themselves,
  * so the first call is a try. Otherwise more is mapped, and cut at both ends. The try is unmapped
  * before that: kept meanwhile, it would count twice in a limit of the address space.
+ *
+ * The alignment is a wish. Where there is room for the memory, but not for more, it is mapped as the
+ * system places it.
  */
 static char *map_huge(size_t size)
 {
 	char *memory = map_pages(size);
 
-	if (memory == NULL || num_pad(memory, OS_HUGE) == 0)
+	if (memory == NULL || num_pad(memory, OS_HUGE) == 0 || munmap(memory, size) != 0)
 		return memory;
-	munmap(memory, size);
 
 	const size_t larger = num_add(size, OS_HUGE);
 
-	if (larger == SIZE_MAX || (memory = map_pages(larger)) == NULL)
-		return NULL;
+	memory = larger != SIZE_MAX ? map_pages(larger) : NULL;
+	if (memory == NULL)
+		return map_pages(size);
 
 	const size_t before = num_pad(memory, OS_HUGE);
 	const size_t after = larger - before - size;
 
-	if (before != 0)
-		munmap(memory, before);
-	if (after != 0)
-		munmap(memory + before + size, after);
+	cut_off(memory, before, KEPT_CLEAN);
+	cut_off(memory + before + size, after, KEPT_CLEAN);
 	return memory + before;
 }
 
@@ -92,71 +160,113 @@ static void advise(void *memory, size_t size)
 #endif
 }
 
+/*
+ * What the system did not take back comes first: it counts in the limits of the process, and to use
+ * it makes no further mapping. In the end it may also serve without the alignment.
+ */
 void *os_map(size_t size)
 {
+	const int error = errno;
+	const size_t page = os_page_size();
+
 	/* No object is larger: the difference of two pointers into it would overflow. */
 	if (size > PTRDIFF_MAX)
 		return NULL;
 
-	char *memory = size >= OS_HUGE ? map_huge(size) : map_pages(size);
+	char *memory = reuse(size, size >= OS_HUGE ? OS_HUGE : page);
 
+	if (memory == NULL)
+		memory = size >= OS_HUGE ? map_huge(size) : map_pages(size);
+	if (memory == NULL)
+		memory = reuse(size, page);
 	if (memory != NULL)
 		advise(memory, size);
+	errno = error;
 	return memory;
 }
 
 void os_unmap(void *memory, size_t size)
 {
-	munmap(memory, size);
+	const int error = errno;
+
+	if (munmap(memory, size) == 0)
+		retry_kept();
+	else
+		keep_range(memory, size, KEPT_USED);
+	errno = error;
 }
+
+/* --- mappings with guard pages --- */
 
 /*
  * Map everything without access first, cut what alignment leaves over at both ends, and open the
  * middle. What stays closed are the guards. mprotect(2) may fail where the process has as many
  * mappings as it may have, for this makes three of one.
  */
-void *os_map_guarded(size_t size)
+static char *map_guarded(size_t size, size_t page)
 {
-	const size_t page = os_page_size();
-	const size_t align = size >= OS_HUGE ? OS_HUGE : page;
-	const size_t whole = num_add(size, align + page);
+	size_t align = size >= OS_HUGE ? OS_HUGE : page;
+	char *start = call_mmap(num_add(size, align + page), PROT_NONE, 0);
 
-	if (whole > PTRDIFF_MAX)
-		return NULL;
-
-	char *start = mmap(NULL, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (start == MAP_FAILED)
+	if (start == NULL && align != page) {
+		align = page; /* the other is a wish, as in map_huge() */
+		start = call_mmap(num_add(size, align + page), PROT_NONE, 0);
+	}
+	if (start == NULL)
 		return NULL;
 
 	char *memory = start + page + num_pad(start + page, align);
 	const size_t before = (size_t)(memory - page - start);
 	const size_t after = align - page - before;
 
-	if (before != 0)
-		munmap(start, before);
-	if (after != 0)
-		munmap(memory + size + page, after);
+	cut_off(start, before, KEPT_CLOSED);
+	cut_off(memory + size + page, after, KEPT_CLOSED);
 	if (mprotect(memory, size, PROT_READ | PROT_WRITE) != 0) {
-		os_unmap_guarded(memory, size);
+		cut_off(memory - page, size + 2 * page, KEPT_CLOSED);
 		return NULL;
 	}
 	advise(memory, size);
 	return memory;
 }
 
+void *os_map_guarded(size_t size)
+{
+	const int error = errno;
+	const size_t page = os_page_size();
+	char *memory = NULL;
+
+	if (num_add(size, OS_HUGE + page) <= PTRDIFF_MAX)
+		memory = map_guarded(size, page);
+	errno = error;
+	return memory;
+}
+
+/* Where the system does not take it back, the memory serves others, but not the guards. */
 void os_unmap_guarded(void *memory, size_t size)
 {
+	const int error = errno;
 	const size_t page = os_page_size();
+	char *start = (char *)memory - page;
 
-	munmap((char *)memory - page, size + 2 * page);
+	if (munmap(start, size + 2 * page) == 0) {
+		retry_kept();
+	} else {
+		keep_range(memory, size, KEPT_USED);
+		keep_range(start, page, KEPT_CLOSED);
+		keep_range((char *)memory + size, page, KEPT_CLOSED);
+	}
+	errno = error;
 }
 
 bool os_discard(void *memory, size_t size)
 {
 	/* Elsewhere the same name is advice, which may be ignored: pages could keep memory. */
 #ifdef __linux__
-	return madvise(memory, size, MADV_DONTNEED) == 0;
+	const int error = errno;
+	const bool done = madvise(memory, size, MADV_DONTNEED) == 0;
+
+	errno = error;
+	return done;
 #else
 	(void)memory;
 	(void)size;

@@ -5,9 +5,11 @@
 /*
  * All that herd asks of the operating system's memory, behind a contract as small as it can be.
  *
- * Units are bytes. All functions are MT-Safe. Nothing here takes a lock or keeps state except the
- * page size, so nothing has to be repaired in a child of fork(2), and no function is a cancellation
- * point. Failure is NULL or false; errno is the caller's to set.
+ * Units are bytes. All functions are MT-Safe, and no function is a cancellation point. Failure is NULL
+ * or false. Whatever happens, errno is as it was: on failure it is the caller's to set.
+ * What is kept here from call to call is the page size, and the ranges that the system did not take
+ * back. These have a lock of their own, which is a leaf; it is taken only where there is such a
+ * range.
  *
  * It can't resize a mapping: that may move it, and what was allocated in a chunk must not move.
  */
@@ -25,22 +27,23 @@
 size_t os_page_size(void);
 
 /*
- * Map `size` bytes, whole pages; aligned to OS_HUGE where it is that much or more. The memory is
- * zero. NULL: there is no memory, or no room in the address space.
+ * Map `size` bytes, whole pages. Where it is OS_HUGE or more, they are aligned to that if the address
+ * space has room for it. The memory is zero. NULL: there is no memory, or no room in the address
+ * space.
  */
 void *os_map(size_t size);
 
 /*
- * Unmap whole pages, of one mapping or of several that lie side by side. This fails only where a
- * mapping has to be cut in two and the process has as many as it may have. Then the pages stay, and
- * are lost: nobody up the stack could do better than that.
+ * Unmap whole pages, of one mapping or of several that lie side by side. The system may refuse where
+ * a mapping has to be cut in two and the process has as many as it may have. Then the memory behind
+ * the pages is given back, and the addresses are kept for os_map(); kept_bytes() counts them.
  */
 void os_unmap(void *memory, size_t size);
 
 /*
  * The same with a page before and one after them that can't be accessed, so that a write past
- * either end of a chunk ends the process. Where `size` is OS_HUGE or more, the memory itself begins
- * at a multiple of that nevertheless. Sizes and addresses do not include the guard pages.
+ * either end of a chunk ends the process. What is aligned is the memory itself. Sizes and addresses
+ * do not include the guard pages.
  */
 void *os_map_guarded(size_t size);
 void os_unmap_guarded(void *memory, size_t size);

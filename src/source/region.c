@@ -119,16 +119,22 @@ static size_t slots_wanted(void)
  * Map a region. Where all that is mapped is locked, it is backed by memory at once, and idle slots
  * would hold some (INV-REGION). Nothing reports that, except that such memory can't be discarded:
  * so this is tried, with memory that costs nothing to discard otherwise. From then on each chunk is
- * a region of one slot.
+ * a region of one slot, with which it is tried again: what was locked may be unlocked, and a call
+ * that failed may work.
+ *
+ * A region that could not be aligned does not serve. One chunk that is not is better than none.
  */
 static char *map_slots(size_t slots)
 {
 	char *start = os_map(slots * OS_HUGE);
 
-	if (start == NULL || slots == 1 || os_discard(start, slots * OS_HUGE))
+	if (start == NULL)
+		return NULL;
+	if (slots > 1 || regions.locked)
+		regions.locked = !os_discard(start, slots * OS_HUGE);
+	if (slots == 1 || (!regions.locked && num_pad(start, OS_HUGE) == 0))
 		return start;
 	os_unmap(start, slots * OS_HUGE);
-	regions.locked = true;
 	return NULL;
 }
 

@@ -19,8 +19,8 @@
  */
 
 /*
- * Get OS_HUGE bytes, aligned to that. They are zero. NULL: there is no memory. MT-Safe; takes the
- * lock of regions.
+ * Get OS_HUGE bytes, aligned to that if the address space has room for it. They are zero. NULL: there
+ * is no memory. MT-Safe; takes the lock of regions.
  */
 void *region_take(void);
 

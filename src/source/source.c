@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/num.h"
+#include "source/kept.h"
 #include "source/os.h"
 #include "source/region.h"
 #include "source/source.h"
@@ -40,6 +41,11 @@ static void os_release(void *ctx, void *memory, size_t size)
 		region_give(memory);
 	else
 		os_unmap(memory, size);
+}
+
+size_t herd_source_kept(void)
+{
+	return kept_bytes();
 }
 
 bool source_is_os(const herd_source_t *source)

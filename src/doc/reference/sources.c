@@ -43,6 +43,15 @@ static void *take_small(void *ctx, size_t *size, size_t align)
 }
 /* [herd_source_os] */
 
+/* [herd_source_kept] */
+static void report(FILE *stream)
+{
+	if (herd_source_kept() != 0)
+		fprintf(stream, "%zu bytes could not be unmapped: see vm.max_map_count\n",
+			herd_source_kept());
+}
+/* [herd_source_kept] */
+
 /* [herd_source_malloc] */
 static herd_t *new_for_heap_profiler(void)
 {
@@ -122,6 +131,7 @@ static void with_sources(void)
 int main(void)
 {
 	with_sources();
+	report(stderr);
 
 	herd_t *herd = new_for_heap_profiler();
 	MUST(herd != NULL && answer(herd) == 0 && herd_destroy(herd) == 0);

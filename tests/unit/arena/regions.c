@@ -500,6 +500,15 @@ static void all_mapped_alone(void)
 		region_give(chunks[i]);
 		CHILD_CHECK(mapped - before == (CHUNKS - 1 - i) * OS_HUGE);
 	}
+
+	/* Until it is unlocked. */
+	discards_fail = false;
+	for (size_t i = 0; i < 100; i++)
+		CHILD_CHECK((chunks[i] = region_take()) != NULL);
+	CHILD_CHECK(mapped - before > 100 * OS_HUGE);
+	for (size_t i = 0; i < 100; i++)
+		region_give(chunks[i]);
+	CHILD_CHECK(mapped == before);
 }
 
 static void where_memory_is_locked_there_are_no_regions(void **state)
