@@ -68,15 +68,18 @@ static size_t grown_for(const struct arena *a, size_t need)
  * why a limit refuses: where the arena has an empty chunk only, and without it the limit allows what
  * is needed, that chunk goes first. Unless bytes of it are reserved, which a call that fails must
  * leave alone. If the source then has nothing, the arena gets such a chunk again: the source took one
- * back just now.
+ * back just now. Where a header is broken, no chunk can go: that is reported, not the want of memory.
  */
 static const char *get_chunk(struct arena *a, size_t need, size_t want, struct chunk **chunk)
 {
 	struct chunk_request request = {need, want, room_under_limit(a)};
 	const char *problem = spare_get(a->spare, &request, chunk);
 
-	if (problem != NO_MEMORY || !arena_at_beginning(a) || arena_has_reservation(a) ||
-	    !spare_limit_needs(a->spare, &request, a->chunk->size))
+	if (problem != NO_MEMORY || !arena_at_beginning(a) || arena_has_reservation(a))
+		return problem;
+	if (!arena_is_valid(a, 0, 0))
+		return HEADER_BROKEN;
+	if (!spare_limit_needs(a->spare, &request, a->chunk->size))
 		return problem;
 
 	const size_t size = a->chunk->size;
@@ -84,8 +87,6 @@ static const char *get_chunk(struct arena *a, size_t need, size_t want, struct c
 	struct chunk *former;
 
 	arena_strip(a);
-	if (a->chunk != NULL) /* its header is broken */
-		return problem;
 	request.most = room_under_limit(a);
 	problem = spare_get(a->spare, &request, chunk);
 	if (problem != NULL &&

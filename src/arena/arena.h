@@ -134,6 +134,7 @@ struct arena {
 	bump_t head;		/* INV-HEAD; first, so that a bump_t * is an arena's address */
 	char *end;		/* of the current chunk */
 	struct chunk *chunk;	/* the current one, older ones behind it */
+	uint64_t serial;	/* of the current one; 0: there is none */
 	const void *herd;	/* NULL: a standalone arena */
 	_Atomic uint64_t epoch; /* counts checkouts and resets: marks of an earlier one are void */
 	unsigned flags;		/* CLOSED_..., IS_LOCAL, BUMP_HARDEN_... */
@@ -257,10 +258,15 @@ static inline void arena_save(struct arena *a)
 		chunk_set_ptr(a->chunk, arena_ptr(a));
 }
 
-/* Make `c`, the first of the list, the current chunk, at the position saved in it. */
+/*
+ * Make `c`, the first of the list, the current chunk, at the position saved in it. From here on the
+ * arena itself knows what it needs of it. So whoever only works at the position reads no header,
+ * which the program may overwrite at any time.
+ */
 static inline void arena_resume(struct arena *a, struct chunk *c)
 {
 	a->chunk = c;
+	a->serial = c != NULL ? c->serial : 0;
 	a->end = c != NULL ? c->end : arena_nowhere(a);
 	arena_set_ptr(a, c != NULL ? c->ptr : arena_nowhere(a));
 }
@@ -274,8 +280,8 @@ static inline bool arena_at_beginning(const struct arena *a)
 {
 	const struct chunk *c = a->chunk;
 
-	return c != NULL && arena_ptr(a) == chunk_start(c) && c->next == NULL && c != a->initial &&
-	       c->serial > a->checkout_seq;
+	return c != NULL && arena_ptr(a) == chunk_start(c) && c == a->oldest &&
+	       a->initial == NULL && a->serial > a->checkout_seq;
 }
 
 /*
@@ -286,7 +292,7 @@ static inline struct position arena_position(const struct arena *a)
 {
 	if (a->chunk == NULL || arena_at_beginning(a))
 		return (struct position){0, NULL};
-	return (struct position){a->chunk->serial, arena_ptr(a)};
+	return (struct position){a->serial, arena_ptr(a)};
 }
 
 static inline bool position_before(struct position a, struct position b)
@@ -406,7 +412,7 @@ static inline struct totals arena_totals(const struct arena *a)
 
 	totals.used = arena_used(a);
 	if (a->chunk != NULL) {
-		totals.capacity += chunk_capacity(a->chunk);
+		totals.capacity += (size_t)(a->end - chunk_start(a->chunk));
 		totals.chunks++;
 	}
 	return totals;

@@ -47,8 +47,7 @@ void arena_push(struct arena *a, struct chunk *c)
 
 	arena_end_reservation(a, arena_ptr(a)); /* it lies in the chunk that is current now */
 	arena_save(a);
-	if (list != NULL)
-		totals_add(&a->older, list);
+	a->older = arena_totals(a);
 	push(a, &list, &a->oldest, c);
 	checksum_set(c);
 	arena_resume(a, c);
@@ -169,7 +168,7 @@ void arena_cut(struct arena *a, uint64_t chunk, uint64_t seq, bool keep)
 
 		/* The current chunk counts among the others while the list is cut: INV-OLDER. */
 		arena_save(a);
-		totals_add(&a->older, list);
+		a->older = arena_totals(a);
 		others = unlink_newer(a, &list, &a->oldest, chunk);
 		if (list != NULL)
 			totals_subtract(&a->older, list);

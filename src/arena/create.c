@@ -231,21 +231,28 @@ static bool is_standalone(const struct arena *a, const char *function)
 	return false;
 }
 
+/* Whether all headers are whole that will be followed; if not it was reported as misuse. */
+static bool expect_all_valid(const struct arena *a, const char *function, bool spare_too)
+{
+	if (!arena_expect_valid(a, 0, 0, function))
+		return false;
+	if (!spare_too || spare_is_valid(a->spare))
+		return true;
+	misuse(function, HEADER_BROKEN);
+	return false;
+}
+
 /*
  * Verify everything, then run the deferred functions, then free. Where a header is broken nothing
  * is freed: its chunk's size and place are not known. `spare_too`: the spare chunks go as well.
  */
 static int reset(struct arena *a, const char *function, bool spare_too)
 {
-	if (!is_standalone(a, function) || !arena_expect_valid(a, 0, 0, function))
+	if (!is_standalone(a, function) || !expect_all_valid(a, function, spare_too))
 		return EINVAL;
-	if (spare_too && !spare_is_valid(a->spare)) {
-		misuse(function, HEADER_BROKEN);
-		return EINVAL;
-	}
 	if (a->defers != NULL) {
 		arena_run_defers(a, 0);
-		if (!arena_expect_valid(a, 0, 0, function)) /* they may have broken one */
+		if (!expect_all_valid(a, function, spare_too)) /* they may have broken one */
 			return EINVAL;
 	}
 	arena_clear(a);

@@ -169,7 +169,7 @@ bool arena_rewind(struct arena *a, struct checkpoint to, const char *function)
 	/* The beginning, in a chunk that would be cut off and kept: it stays where it is. */
 	if (to.position.chunk == 0 && a->chunk != NULL && a->chunk->next == NULL &&
 	    arena_may_keep(a, a->chunk))
-		to.position = (struct position){a->chunk->serial, chunk_start(a->chunk)};
+		to.position = (struct position){a->serial, chunk_start(a->chunk)};
 	arena_cut(a, to.position.chunk, to.seq, true);
 	cut_growth(a, to.large);
 	/*

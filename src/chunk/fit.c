@@ -44,10 +44,18 @@ static bool chunk_is_valid(struct spare *s, const struct chunk *c)
 	return !s->broken;
 }
 
+bool fit_lists_are_valid(const struct spare *s)
+{
+	for (unsigned i = 0; s->checksums && i < SPARE_LISTS; i++) {
+		if (!checksums_are_valid(s->lists[i], 0))
+			return false;
+	}
+	return true;
+}
+
 bool fit_is_valid(struct spare *s)
 {
-	for (unsigned i = 0; s->checksums && i < SPARE_LISTS && !s->broken; i++)
-		s->broken = !checksums_are_valid(s->lists[i], 0);
+	s->broken = s->broken || !fit_lists_are_valid(s);
 	return !s->broken;
 }
 

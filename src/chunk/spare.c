@@ -254,6 +254,8 @@ size_t spare_count(const struct spare *s)
 {
 	size_t n = 0;
 
+	if (!fit_lists_are_valid(s))
+		return SIZE_MAX;
 	for (unsigned i = 0; i < SPARE_LISTS; i++) {
 		for (const struct chunk *c = s->lists[i]; c != NULL; c = c->next)
 			n++;
@@ -264,6 +266,7 @@ size_t spare_count(const struct spare *s)
 void spare_check(struct spare *s)
 {
 	spare_lock(s);
-	CHECK(sum_of_lists(s) == s->bytes && s->bytes <= s->reserved);
+	if (fit_lists_are_valid(s)) /* else nothing can be said of them; it is reported elsewhere */
+		CHECK(sum_of_lists(s) == s->bytes && s->bytes <= s->reserved);
 	spare_unlock(s);
 }

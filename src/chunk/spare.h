@@ -166,7 +166,9 @@ struct chunk *fit_take(struct spare *s, const struct chunk_request *request);
  */
 struct chunk *fit_take_above(struct spare *s, size_t keep, size_t *bytes);
 
-/* Whether all headers match their checksums; if not, s->broken is set. */
+/* Whether all headers match their checksums. */
+bool fit_lists_are_valid(const struct spare *s);
+/* The same; if not, s->broken is set, and from then on the answer is no. */
 bool fit_is_valid(struct spare *s);
 
 /* --- figures, limit, fork --- */
@@ -190,7 +192,7 @@ void spare_unlock(struct spare *s);
  */
 void spare_recount(struct spare *s, size_t held);
 
-/* With the lock held: how many spare chunks there are. */
+/* With the lock held: how many spare chunks there are; SIZE_MAX where a header is broken. */
 size_t spare_count(const struct spare *s);
 
 /* Verify INV-SPARE by walking all lists. It takes the lock. For tests and deep checks. */

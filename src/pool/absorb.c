@@ -171,6 +171,15 @@ static void receive(herd_t *into, struct member *receiver, struct arena *from)
 }
 
 /*
+ * Why the budget did not admit what moves in: the limit, or a spare chunk that can't go to make room
+ * because its header is broken.
+ */
+static int not_admitted(herd_t *into)
+{
+	return spare_is_valid(&into->spare) ? ENOMEM : EINVAL;
+}
+
+/*
  * With both herds locked. Members of `into` may be out: only receivers are needed. All members of
  * `from` have to be claimed, because what is out may grow while it moves.
  *
@@ -191,7 +200,8 @@ static int absorb(herd_t *into, herd_t *from, size_t *bytes)
 		goto fail;
 	if (!spare_admit(&into->spare, *bytes)) {
 		release_receivers(into, receivers);
-		goto fail;
+		pool_release_all(from);
+		return not_admitted(into);
 	}
 	for (struct member *m = pool_members(from); m != NULL; m = m->older) {
 		if (is_empty(&m->arena))
@@ -254,7 +264,7 @@ static int adopt(herd_t *herd, struct standalone_arena *standalone)
 	receiver->cold_next = NULL;
 	if (!spare_admit(&herd->spare, bytes)) {
 		release_receivers(herd, receiver);
-		return ENOMEM;
+		return not_admitted(herd);
 	}
 	arena_strip(&standalone->arena);
 	receive(herd, receiver, &standalone->arena);
@@ -298,7 +308,7 @@ int herd_adopt(herd_t *herd, bump_t *bump)
 
 	pool_unlock(herd);
 	if (error != 0) {
-		pool_failed(herd, NO_MEMORY, bytes, "herd_adopt");
+		pool_failed(herd, error == ENOMEM ? NO_MEMORY : HEADER_BROKEN, bytes, "herd_adopt");
 		return error;
 	}
 	spare_done(&standalone->spare);

@@ -240,7 +240,7 @@ void herd_put(herd_t *herd, bump_t *bump)
 /*
  * A put that frees what was allocated since the checkout: a rewind to the snapshot, which says how
  * the member was when it was put back last. `checkout_seq` finds chunks and deferred functions that
- * came since.
+ * came since. No header is read before it was verified, so the member knows the chunk's serial.
  *
  * A deferred function may break a header. Then the arena stays out, for the caller to look at, and
  * nothing was freed: arena_rewind() reported it.
@@ -253,9 +253,8 @@ void herd_discard(herd_t *herd, bump_t *bump)
 		return;
 
 	/* Relaxed: only an owner writes its snapshot, and that is us. */
-	const struct chunk *chunk = atomic_load_explicit(&m->snapshot.chunk, memory_order_relaxed);
-	char *ptr = atomic_load_explicit(&m->snapshot.ptr, memory_order_relaxed);
-	struct position to = {chunk != NULL ? chunk->serial : 0, ptr};
+	struct position to = {m->serial,
+			      atomic_load_explicit(&m->snapshot.ptr, memory_order_relaxed)};
 
 	/* What came before the checkout may have shrunk since; what is above that came after. */
 	if (m->arena.low_water_epoch == arena_epoch(&m->arena) &&

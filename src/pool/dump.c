@@ -85,7 +85,7 @@ static void dump_member(const struct member *m, size_t number, FILE *stream)
 	(void)member_each_chunk(m, dump_chunk, &lines);
 }
 
-/* Counting takes one step per spare chunk. */
+/* Counting takes one step per spare chunk, and follows no broken header. */
 static void dump_spare(struct spare *s, FILE *stream)
 {
 	spare_lock(s);
@@ -93,8 +93,11 @@ static void dump_spare(struct spare *s, FILE *stream)
 	const size_t bytes = s->bytes;
 
 	spare_unlock(s);
-	fprintf(stream, "  spare: %s in %zu chunk%s\n", size_text(bytes).text, chunks,
-		chunks == 1 ? "" : "s");
+	if (chunks == SIZE_MAX)
+		fprintf(stream, "  spare: %s; %s\n", size_text(bytes).text, HEADER_BROKEN);
+	else
+		fprintf(stream, "  spare: %s in %zu chunk%s\n", size_text(bytes).text, chunks,
+			chunks == 1 ? "" : "s");
 }
 
 /* How the herd's arenas are hardened, where they are. */

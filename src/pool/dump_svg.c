@@ -95,7 +95,8 @@ static void draw_member(const struct member *m, struct drawing *d)
 /* The sizes of spare chunks, of those that were there at one moment. */
 struct spare_sizes {
 	size_t bytes, chunks;
-	size_t *sizes; /* NULL: no memory for them */
+	size_t *sizes; /* NULL: no memory for them, or a header is broken */
+	bool broken;   /* the latter: no list is followed */
 };
 
 /* Append the sizes of a list, as far as there is room. @return how many there are then. */
@@ -108,7 +109,7 @@ static size_t note_sizes(const struct chunk *list, size_t *sizes, size_t n, size
 
 /*
  * Copied, so that the lock is held for neither malloc(3) nor the stream. Chunks that came since
- * they were counted are left out.
+ * they were counted are left out. Counting verifies the headers, so it is done again.
  */
 static struct spare_sizes spare_sizes(struct spare *s)
 {
@@ -116,11 +117,13 @@ static struct spare_sizes spare_sizes(struct spare *s)
 	const size_t room = spare_count(s);
 
 	spare_unlock(s);
-	struct spare_sizes spare = {.sizes = calloc(room + 1, sizeof(size_t))};
+	struct spare_sizes spare = {.sizes = room != SIZE_MAX ? calloc(room + 1, sizeof(size_t))
+							      : NULL};
 
 	spare_lock(s);
 	spare.bytes = s->bytes;
-	if (spare.sizes != NULL) {
+	spare.broken = spare_count(s) == SIZE_MAX;
+	if (spare.sizes != NULL && !spare.broken) {
 		for (unsigned i = 0; i < SPARE_LISTS; i++)
 			spare.chunks = note_sizes(s->lists[i], spare.sizes, spare.chunks, room);
 	}
@@ -129,16 +132,16 @@ static struct spare_sizes spare_sizes(struct spare *s)
 }
 
 /*
- * Nothing is printed under the spare lock: a stream may be locked, or call the program. Where there
- * was no memory for the sizes, one bar stands for all chunks.
+ * Nothing is printed under the spare lock: a stream may be locked, or call the program. Where the
+ * sizes are not known, one bar stands for all chunks.
  */
 static void draw_spare(struct spare *s, struct drawing *d)
 {
 	const struct spare_sizes spare = spare_sizes(s);
 
 	d->x = LEFT;
-	fprintf(d->stream, "<text x=\"%d\" y=\"%.0f\">spare: %zu bytes</text>\n", LEFT, d->y - 6,
-		spare.bytes);
+	fprintf(d->stream, "<text x=\"%d\" y=\"%.0f\">spare: %zu bytes%s%s</text>\n", LEFT,
+		d->y - 6, spare.bytes, spare.broken ? "; " : "", spare.broken ? HEADER_BROKEN : "");
 	for (size_t i = 0; i < spare.chunks; i++) {
 		const double x = d->x;
 
@@ -147,7 +150,7 @@ static void draw_spare(struct spare *s, struct drawing *d)
 		draw_frame(d, spare.sizes[i], "spare chunk", 0);
 		d->x = x + (double)spare.sizes[i] * d->scale;
 	}
-	if (spare.sizes == NULL)
+	if (spare.sizes == NULL || spare.broken)
 		draw_part(d, "spare", spare.bytes);
 	free(spare.sizes);
 }
@@ -188,9 +191,10 @@ static void draw_head(FILE *stream, const herd_stats_t *stats)
 		"}\n</style>\n",
 		width, height, width, height);
 	fprintf(stream,
-		"<text x=\"%d\" y=\"26\">herd: %zu members, %zu out; %zu bytes held, at most %zu so "
+		"<text x=\"%d\" y=\"26\">herd: %zu member%s, %zu out; %zu bytes held, at most %zu so "
 		"far</text>\n",
-		LEFT, stats->members, stats->out, stats->reserved, stats->peak);
+		LEFT, stats->members, stats->members == 1 ? "" : "s", stats->out, stats->reserved,
+		stats->peak);
 	draw_legend(stream);
 }
 

@@ -130,9 +130,10 @@ struct member {
 	struct arena arena;	  /* first: a bump_t * is a member's address */
 	struct snapshot snapshot; /* also where a checkout began: discard goes back to it */
 	size_t used_at_0;	  /* bytes in use if the position were 0, modulo 2^N */
-	bool listed;	      /* in the herd's list; else a cold operation may still unmake it */
-	void *block;	      /* for free(3): heap.h */
-	struct member *older; /* the next in the herd's list of all members; never changes */
+	uint64_t serial; /* of snapshot.chunk, for a discard: headers may be overwritten; 0: none */
+	bool listed;	 /* in the herd's list; else a cold operation may still unmake it */
+	void *block;	 /* for free(3): heap.h */
+	struct member *older;	  /* the next in the herd's list of all members; never changes */
 	struct member *cold_next; /* in a list of claimed ones, of who has the herd's lock */
 	/*
 	 * What other threads touch. It has a cache line of its own, so that a thread which only
@@ -282,6 +283,7 @@ static inline void member_park(struct member *m)
 	if (a->checkout_seq != a->seq) {
 		a->checkout_seq = a->seq;
 		m->used_at_0 = arena_used(a) - (uintptr_t)arena_ptr(a);
+		m->serial = a->serial;
 		atomic_store_explicit(&m->snapshot.chunk, a->chunk, memory_order_release);
 		atomic_store_explicit(&m->snapshot.large, a->large, memory_order_release);
 	}
