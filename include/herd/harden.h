@@ -57,12 +57,14 @@
  * checksum depends on a secret of the process. It is verified
  *
  * - by reset, destroy, rewind and discard, for all chunks that they free;
- * - when a spare chunk is taken or given back;
+ * - when a spare chunk is taken or given back, and when an arena that holds nothing gives its chunk
+ *   back to make room under a limit;
  * - by herd_absorb(), herd_adopt() and herd_trim();
  * - by bump_each_chunk(), herd_each_chunk() and bump_owns().
  *
  * A mismatch is misuse ("the header of a chunk was overwritten"). The library follows no pointer
- * from such a header.
+ * from such a header. What works at the position (allocations, marks, bump_stats(), herd_put(), and
+ * the like) needs no header, and so does not depend on what one says.
  *
  * It finds whatever overwrites a member of a header, for example an access that runs off the chunk
  * before it. One overwritten member is found for certain. Several at once are missed in one case of
@@ -74,8 +76,8 @@
  * - damage to the other structures of the library, the arenas and herds themselves;
  * - damage to allocations.
  *
- * herd_dump(), herd_dump_svg() and herd_owns() read headers while other threads work, and verify
- * nothing. In a child of fork(2), the headers of members that were out are taken as they are.
+ * herd_dump(), herd_dump_svg() and herd_owns() read the headers of members while other threads work,
+ * and do not verify them. Those of spare chunks are verified: a dump says that one is broken. In a child of fork(2), the headers of members that were out are taken as they are.
  *
  * Cost: 16 bytes per chunk, and a few nanoseconds for each chunk that comes, goes or is freed. A
  * reset takes one step per chunk.

@@ -228,7 +228,7 @@ void arena_check(const struct arena *a)
 		      a->live_marks.numbers[i] >
 			      (i != 0 ? a->live_marks.numbers[i - 1] : a->live_marks.forgotten));
 	CHECK(a->head.ptr <= a->end &&
-	      a->end == (a->chunk != NULL ? a->chunk->end : arena_nowhere(a)));
+	      a->end == (a->chunk != NULL ? a->chunk->end : (const char *)a)); /* arena_nowhere() */
 	CHECK(a->serial == (a->chunk != NULL ? a->chunk->serial : 0));
 	CHECK(a->head.end == ((a->flags & CLOSED_ANY) != 0 ? a->head.ptr : a->end));
 	for (const struct defer *d = a->defers; d != NULL && d->next != NULL; d = d->next)

@@ -25,7 +25,7 @@ static struct chunk *newest_large(const struct arena *a)
 {
 	if (a->large == NULL || a->large->made_at != arena_ptr(a))
 		return NULL;
-	return !arena_has_checksums(a) || checksum_is_valid(a->large) ? a->large : NULL;
+	return chunk_is_whole(a->large) ? a->large : NULL;
 }
 
 /* Whether `size` bytes at `ptr` are the newest allocation, and one that may change. */

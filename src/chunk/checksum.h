@@ -88,6 +88,12 @@ void harden_zero(void *p, size_t n);
  */
 bool checksums_are_valid(const struct chunk *list, uint64_t serial);
 
+/* Whether the header may be relied on: it matches its checksum, or has none. */
+static inline bool chunk_is_whole(const struct chunk *c)
+{
+	return !chunk_has_checksum(c) || checksum_is_valid(c);
+}
+
 /*
  * Change a member of a header, and its checksum where it has one: INV-CHECKSUM. After a fork(2) in
  * between, by another thread, the two do not match in the child: arena_after_fork_child().

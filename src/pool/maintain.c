@@ -115,7 +115,8 @@ static const char *warm_member(struct member *m, size_t size)
 		char *end = arena_ptr(a) + warm_reach(a, size);
 
 		os_touch(arena_ptr(a), end);
-		if (a->chunk->faulted < end)
+		/* A broken header is left as it is: warming needs nothing of it. */
+		if (chunk_is_whole(a->chunk) && a->chunk->faulted < end)
 			chunk_set_faulted(a->chunk, end);
 	}
 	return NULL;
