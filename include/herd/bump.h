@@ -531,7 +531,19 @@ HERD_API bool bump_undefer(bump_t *bump, void (*fn)(void *), void *arg);
  *  @{
  */
 
-/** Report how much fits without a new chunk. @return the bytes left in the current chunk. */
+/**
+ * Report how much fits without a call of the source: the bytes left in the current chunk. Where there
+ * is no current chunk, as after a reset, it is what a spare chunk of up to 2 MiB has room for; so one
+ * allocation of any size up to that is served. An arena that holds no memory answers 0.
+ *
+ * The members of a herd share their spare chunks. So a member without a chunk answers what it would
+ * get now, and another thread may take it first.
+ *
+ * Cost: constant; without a current chunk, up to one step per spare chunk, and for a member the lock
+ * of its herd's spare chunks.
+ *
+ * @return the bytes. Padding for an alignment above 8 comes out of them.
+ */
 HERD_API size_t bump_capacity(const bump_t *bump);
 
 /** Report what bump_config_t asked for. @return the least alignment of every result. */

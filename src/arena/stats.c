@@ -14,12 +14,29 @@
 #include "base/check.h"
 #include "base/san.h"
 
-/* The true end, not head.end, which is the position while the arena is closed: INV-HEAD. */
+/*
+ * What the next chunk would hold if it were a spare one. 0: no spare chunk serves all requests up to
+ * some size, so the source may be asked.
+ */
+static size_t spare_capacity(const struct arena *a)
+{
+	const size_t size = spare_largest(a->spare, num_sub(a->limit, a->held));
+
+	return num_sub(chunk_room(num_sub(size, spare_header_offset(a->spare)), a->min_align),
+		       a->red_zone);
+}
+
+/*
+ * The true end, not head.end, which is the position while the arena is closed: INV-HEAD. Without a
+ * chunk, as after a reset, the spare ones decide.
+ */
 size_t bump_capacity(const bump_t *bump)
 {
 	const struct arena *a = arena_of(bump);
 
-	return arena_readable(a, "bump_capacity") ? (size_t)(a->end - arena_ptr(a)) : 0;
+	if (!arena_readable(a, "bump_capacity"))
+		return 0;
+	return a->chunk != NULL ? (size_t)(a->end - arena_ptr(a)) : spare_capacity(a);
 }
 
 size_t bump_min_align(const bump_t *bump)

@@ -110,4 +110,12 @@ static inline size_t chunk_size_for(size_t size, size_t align)
 	return num_up(num_add(num_add(sizeof(struct chunk), pad), size), CHUNK_UNIT);
 }
 
+/* The other way round: the most bytes at `align` for which a chunk of `size` has room. */
+static inline size_t chunk_room(size_t size, size_t align)
+{
+	const size_t pad = align > CHUNK_UNIT ? align - CHUNK_UNIT : 0;
+
+	return num_sub(num_down(size, CHUNK_UNIT), num_add(sizeof(struct chunk), pad));
+}
+
 #endif

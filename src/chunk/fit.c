@@ -176,6 +176,37 @@ struct chunk *fit_take(struct spare *s, const struct chunk_request *request)
 	return c;
 }
 
+/* Of one class, among the first LOOK_AT_MOST, as take_from_class() looks at them. */
+static size_t largest_of_class(struct spare *s, unsigned size_class, size_t most)
+{
+	size_t largest = 0, looks = LOOK_AT_MOST;
+
+	for (struct chunk *c = s->lists[size_class]; c != NULL && looks-- != 0; c = c->next) {
+		if (!chunk_is_valid(s, c))
+			return 0;
+		if (c->size <= most)
+			largest = num_max(largest, c->size);
+	}
+	return largest;
+}
+
+/*
+ * Not of chunks above CHUNK_MAX: fit_take() leaves these for large requests. Sorted, the lists stay as
+ * they are for the request that follows.
+ */
+size_t fit_largest(struct spare *s, size_t most)
+{
+	const size_t bound = num_min(most, CHUNK_MAX);
+	size_t largest = 0;
+
+	if (s->bytes == 0 || s->broken)
+		return 0;
+	(void)sort_some(s, SIZE_MAX, 0);
+	for (unsigned size_class = class_of_size(bound) + 1; largest == 0 && size_class-- > 0;)
+		largest = largest_of_class(s, size_class, bound);
+	return s->broken ? 0 : largest;
+}
+
 struct chunk *fit_take_above(struct spare *s, size_t keep, size_t *bytes)
 {
 	struct chunk *list = NULL;

@@ -240,6 +240,15 @@ const char *spare_get(struct spare *s, const struct chunk_request *request, stru
 	return NULL;
 }
 
+size_t spare_largest(struct spare *s, size_t most)
+{
+	spare_lock(s);
+	const size_t size = fit_largest(s, most);
+
+	spare_unlock(s);
+	return size;
+}
+
 /* What is spare can make room under the herd's limit; an arena's own limit does not count it. */
 bool spare_limit_needs(struct spare *s, const struct chunk_request *request, size_t more)
 {

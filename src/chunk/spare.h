@@ -114,6 +114,13 @@ void spare_done(struct spare *s);
 const char *spare_get(struct spare *s, const struct chunk_request *request, struct chunk **chunk);
 
 /*
+ * The size of the largest spare chunk that serves every request it has room for, whatever the arena
+ * would rather have; 0: there is none of at most `most` bytes. With members that share the lists, the
+ * answer is out of date at once. It takes the lock. Cost: as fit_largest().
+ */
+size_t spare_largest(struct spare *s, size_t most);
+
+/*
  * Whether a limit refuses the request, and would not if `more` bytes were spare that the arena has.
  * Others may change the answer at any time.
  */
@@ -165,6 +172,12 @@ struct chunk *fit_take(struct spare *s, const struct chunk_request *request);
  * broken, and where nothing has to go.
  */
 struct chunk *fit_take_above(struct spare *s, size_t keep, size_t *bytes);
+
+/*
+ * The size of the largest chunk that fit_take() would find for each request that it has room for, of
+ * at most `most` bytes; 0: there is none, or a header is broken. Cost: all unsorted chunks are sorted.
+ */
+size_t fit_largest(struct spare *s, size_t most);
 
 /* Whether all headers match their checksums. */
 bool fit_lists_are_valid(const struct spare *s);
