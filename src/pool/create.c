@@ -141,6 +141,7 @@ herd_t *herd_new(const herd_config_t *config)
 	san_atomic(&herd->stack, sizeof herd->stack);
 	san_atomic(&herd->newest, sizeof herd->newest);
 	san_atomic(&herd->forks, sizeof herd->forks);
+	san_atomic(&herd->seized, sizeof herd->seized);
 	spare_init(&herd->spare, &config->bump, config->limit, true);
 	herd->bump.source = NULL; /* it was copied, and may be gone when we return */
 	atomic_init(&herd->forks, gate_forks);
@@ -166,7 +167,8 @@ static bool is_quiet(const herd_t *herd)
  * that finds all members claimed could make another one meanwhile.
  *
  * The lock is given up early, since it goes with the herd, but the thread stays inside the gate: a
- * child must not inherit a herd that is half gone. After registry_remove() the spare lists belong to
+ * child must not inherit a herd that is half gone. Nor may a source, which gets the memory back, call
+ * such a herd. After registry_remove() the spare lists belong to
  * this thread, and what follows takes no lock.
  *
  * Where a header is broken nothing is freed, and the herd stays usable for looking at it.
@@ -182,6 +184,7 @@ int herd_destroy(herd_t *herd)
 
 	pthread_mutex_unlock(&herd->lock); /* from here on there is no other call */
 	if (error == EBUSY) {
+		pool_leave(herd);
 		gate_leave();
 		return EBUSY;
 	}
@@ -190,6 +193,7 @@ int herd_destroy(herd_t *herd)
 	if (error != 0 || !pool_run_defers(herd, true)) {
 		if (error == 0)
 			pool_release_all(herd);
+		pool_leave(herd);
 		gate_leave();
 		misuse("herd_destroy", HEADER_BROKEN);
 		return EINVAL;
@@ -205,6 +209,7 @@ int herd_destroy(herd_t *herd)
 	PROBE1(destroy, herd);
 	stack_table_done(&herd->table);
 	pthread_mutex_destroy(&herd->lock);
+	pool_leave(herd);
 	free(herd->block);
 	gate_leave();
 	return 0;

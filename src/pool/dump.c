@@ -3,15 +3,15 @@
  * A herd as people read it: its budget, a line per member, a bar per chunk. Members that are out
  * are shown as at their checkout.
  *
- * It is written while the herd is locked, so that chunks stay (INV-SNAPSHOT). Getting and putting
- * go on meanwhile; other cold operations wait for the stream. So nothing is written under the spare
- * lock, for which allocations wait.
+ * Its text is made while the herd is locked, so that chunks stay (INV-SNAPSHOT). Getting and putting
+ * go on meanwhile. Nothing is printed under the spare lock, for which allocations wait.
  */
 
 #include "pool/pool.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 
 /* Columns of a bar. */
 enum { BAR = 40 };
@@ -114,31 +114,72 @@ static void dump_harden(size_t harden, FILE *stream)
 	}
 }
 
-/*
- * The lock is not part of what a caller sees of a herd, so it is taken for a const one, too. The
- * stream's error is asked for at the end, and flushed after the lock: that may take long. An error
- * from before is not this function's.
- */
-int herd_dump(const herd_t *herd, FILE *stream)
+static void print_herd(herd_t *herd, FILE *stream)
 {
-	herd_t *h = (herd_t *)(uintptr_t)herd;
-	const bool failed_before = ferror(stream) != 0;
 	herd_stats_t stats;
 	size_t number = 0;
 
-	if (!pool_callable(herd, "herd_dump"))
-		return EINVAL;
-	pool_lock(h);
-	pool_figures(h, &stats);
+	pool_figures(herd, &stats);
 	fprintf(stream, "herd: %zu member%s, %zu out; %s held, at most %s so far, ", stats.members,
 		stats.members == 1 ? "" : "s", stats.out, size_text(stats.reserved).text,
 		size_text(stats.peak).text);
 	fprintf(stream, "limit %s", stats.limit != 0 ? size_text(stats.limit).text : "none");
-	dump_harden(h->bump.harden, stream);
+	dump_harden(herd->bump.harden, stream);
 	fputc('\n', stream);
 	for (const struct member *m = pool_members(herd); m != NULL; m = m->older)
 		dump_member(m, ++number, stream);
-	dump_spare(&h->spare, stream);
-	pool_unlock(h);
+	dump_spare(&herd->spare, stream);
+}
+
+/*
+ * Have the text made in memory, and write it when the herd is unlocked: so a stream may take its time,
+ * and may be one that asks the herd. False: there is no memory for it, and nothing was written.
+ */
+static bool print_by_memory(herd_t *herd, FILE *stream, void (*print)(herd_t *herd, FILE *stream))
+{
+	char *text = NULL;
+	size_t length = 0;
+	const int state = thread_cancel_disable(); /* a stream is a cancellation point */
+	FILE *memory = open_memstream(&text, &length);
+	bool whole = false;
+
+	if (memory != NULL) {
+		pool_lock(herd);
+		print(herd, memory);
+		pool_unlock(herd);
+		const bool failed = ferror(memory) != 0;
+
+		whole = fclose(memory) == 0 && !failed;
+	}
+	if (whole)
+		(void)fwrite(text, 1, length, stream);
+	free(text);
+	thread_cancel_restore(state);
+	return whole;
+}
+
+/*
+ * The lock is not part of what a caller sees of a herd, so it is taken for a const one, too. Where
+ * there is no memory, as in on_oom, the stream is written to while the herd is locked. Its error is
+ * asked for at the end. An error from before is not this function's.
+ */
+int pool_print(const herd_t *herd, FILE *stream, void (*print)(herd_t *herd, FILE *stream),
+	       const char *function)
+{
+	herd_t *h = (herd_t *)(uintptr_t)herd;
+	const bool failed_before = ferror(stream) != 0;
+
+	if (!pool_callable(herd, function))
+		return EINVAL;
+	if (!print_by_memory(h, stream, print)) {
+		pool_lock(h);
+		print(h, stream);
+		pool_unlock(h);
+	}
 	return fflush(stream) == 0 && (failed_before || !ferror(stream)) ? 0 : EIO;
+}
+
+int herd_dump(const herd_t *herd, FILE *stream)
+{
+	return pool_print(herd, stream, print_herd, "herd_dump");
 }

@@ -213,18 +213,13 @@ static double scale_of(const herd_t *herd, const struct herd_stats_s *stats)
 }
 
 /* A member is walked twice: its heading, which has the sums, comes before its bars. */
-int herd_dump_svg(const herd_t *herd, FILE *stream)
+static void draw_herd(herd_t *herd, FILE *stream)
 {
-	herd_t *h = (herd_t *)(uintptr_t)herd;
 	struct drawing totals = {.stream = NULL};
-	const bool failed_before = ferror(stream) != 0;
 	herd_stats_t stats;
 	size_t number = 0;
 
-	if (!pool_callable(herd, "herd_dump_svg"))
-		return EINVAL;
-	pool_lock(h);
-	pool_figures(h, &stats);
+	pool_figures(herd, &stats);
 	draw_head(stream, &stats);
 
 	struct drawing d = {
@@ -240,8 +235,11 @@ int herd_dump_svg(const herd_t *herd, FILE *stream)
 			totals.bytes);
 		draw_member(m, &d);
 	}
-	draw_spare(&h->spare, &d);
+	draw_spare(&herd->spare, &d);
 	fputs("</svg>\n", stream);
-	pool_unlock(h);
-	return fflush(stream) == 0 && (failed_before || !ferror(stream)) ? 0 : EIO;
+}
+
+int herd_dump_svg(const herd_t *herd, FILE *stream)
+{
+	return pool_print(herd, stream, draw_herd, "herd_dump_svg");
 }

@@ -41,8 +41,29 @@ bool pool_callable(const herd_t *herd, const char *function)
 		c = c->outer;
 	if (HERD_LIKELY(c == NULL))
 		return true;
-	misuse(function, "called from a deferred function, or a walk, of this herd");
+	misuse(function,
+	       "called from a deferred function, a walk, a source or a stream of this herd");
 	return false;
+}
+
+/*
+ * Who has the lock may call the program. The entry is the herd's own, because one thread at a time
+ * has its lock.
+ */
+static void enter(herd_t *herd)
+{
+	herd->callback = (struct callback){herd, arena_callbacks};
+	arena_callbacks = &herd->callback;
+}
+
+/* It is the first one, except where two herds are locked. */
+void pool_leave(const herd_t *herd)
+{
+	struct callback **at = &arena_callbacks;
+
+	while (*at != &herd->callback)
+		at = &(*at)->outer;
+	*at = herd->callback.outer;
 }
 
 /* Waiting for a mutex is no cancellation point, and gate_enter() sees to its own waiting. */
@@ -50,6 +71,7 @@ void pool_lock_briefly(herd_t *herd)
 {
 	gate_enter();
 	pthread_mutex_lock(&herd->lock);
+	enter(herd);
 	fork_repair(herd);
 }
 
@@ -59,12 +81,30 @@ void pool_lock(herd_t *herd)
 	gate_enter();
 	gate_cancel_disable();
 	pthread_mutex_lock(&herd->lock);
+	enter(herd);
 	fork_repair(herd);
+}
+
+bool pool_lock_unless_called(herd_t *herd)
+{
+	if (arena_callbacks == NULL) {
+		pool_lock_briefly(herd);
+		return true;
+	}
+	gate_enter();
+	if (pthread_mutex_trylock(&herd->lock) != 0) {
+		gate_leave();
+		return false;
+	}
+	enter(herd);
+	fork_repair(herd);
+	return true;
 }
 
 /* Cancellation is on again when the thread leaves the gate with its last lock. */
 void pool_unlock(herd_t *herd)
 {
+	pool_leave(herd);
 	pthread_mutex_unlock(&herd->lock);
 	gate_leave();
 }
@@ -111,12 +151,14 @@ int pool_claim_all(herd_t *herd)
 		pool_release_all(herd);
 		return EINVAL;
 	}
+	atomic_store_explicit(&herd->seized, true, memory_order_relaxed); /* for statistics alone */
 	fork_recount(herd);
 	return 0;
 }
 
 void pool_release_all(herd_t *herd)
 {
+	atomic_store_explicit(&herd->seized, false, memory_order_relaxed);
 	release_until(herd, NULL);
 }
 

@@ -33,6 +33,8 @@ struct herd_pool {
 	struct spare spare __attribute__((aligned(64))); /* chunks, and the budget */
 	struct stack_table table; /* of the stack's entries; grows under `lock` */
 	pthread_mutex_t lock;	  /* one cold operation at a time; see pool_lock() */
+	struct callback callback; /* of the thread that has the lock: see pool_callable() */
+	_Atomic bool seized;	  /* that thread has claimed all members, so none is out */
 	/* gate_forks, when ... */
 	_Atomic unsigned forks; /* ... the stack was made or repaired: fork_repair() */
 	unsigned counted,
@@ -55,9 +57,10 @@ static inline struct member *pool_members(const struct herd_pool *h)
 
 /* lock.c */
 /*
- * Whether `function` may be called now. False: it was reported as misuse, because this thread runs
- * a deferred function or a walk of the herd. Every public function asks this before it takes a lock
- * or a member: there the thread itself holds what it would wait for.
+ * Whether `function` may be called now. False: it was reported as misuse, because this thread is in
+ * the middle of a function of the herd, which called the program: a deferred function, a walk, a
+ * source, or a stream. Every public function asks this before it takes a lock or a member: there the
+ * thread itself holds what it would wait for.
  */
 bool pool_callable(const herd_t *herd, const char *function);
 /*
@@ -70,6 +73,11 @@ void pool_lock(herd_t *herd);
  * The same where nothing that may be a cancellation point is called: cancellation stays as it is.
  */
 void pool_lock_briefly(herd_t *herd);
+/*
+ * The same, except that a thread which the library has called (a deferred function, a walk, a source)
+ * does not wait for others. @return whether the herd is locked.
+ */
+bool pool_lock_unless_called(herd_t *herd);
 void pool_unlock(herd_t *herd);
 /*
  * Lock the herd and claim every member. @return 0; or, with nothing locked or claimed, EBUSY where
@@ -84,6 +92,8 @@ void pool_let_go(herd_t *herd);
  */
 int pool_claim_all(herd_t *herd);
 void pool_release_all(herd_t *herd);
+/* The part of pool_unlock() that lets this thread call the herd again. */
+void pool_leave(const herd_t *herd);
 /*
  * With all members claimed: run all deferred functions. False: the header of a chunk is broken, or
  * that of a spare chunk where `spare_too` asks for these. Either it was found first, and no
@@ -112,6 +122,14 @@ void pool_failed(const herd_t *herd, const char *problem, size_t size, const cha
 /* checkout.c */
 /* herd_get(), on behalf of `function`: for herd_local(). */
 bump_t *checkout_get(herd_t *herd, const char *function);
+
+/* dump.c */
+/*
+ * Print a herd to the stream, with the herd locked while its text is made. @return 0, or EIO where
+ * the stream fails, or EINVAL: it was misuse by `function`, and was reported.
+ */
+int pool_print(const herd_t *herd, FILE *stream, void (*print)(herd_t *herd, FILE *stream),
+	       const char *function);
 
 /* stats.c */
 /* herd_stats(), with the lock held. */

@@ -24,7 +24,10 @@ static herd_t *lockable(const herd_t *herd)
 	return (herd_t *)(uintptr_t)herd;
 }
 
-/* The budget's figures are of one moment, under the spare lock; the members' are not. */
+/*
+ * The budget's figures are of one moment, under the spare lock; the members' are not. Without the
+ * herd's lock, members that a cold operation claimed one by one may count as out.
+ */
 void pool_figures(herd_t *herd, herd_stats_t *stats)
 {
 	const struct spare_stats figures = spare_stats(&herd->spare);
@@ -36,41 +39,47 @@ void pool_figures(herd_t *herd, herd_stats_t *stats)
 	for (const struct member *m = pool_members(herd); m != NULL; m = m->older) {
 		stats->members++;
 		stats->out += !member_is_free(m);
-		/* Relaxed: a number by itself. */
+		/* Relaxed, both: numbers by themselves. */
 		stats->used += atomic_load_explicit(&m->snapshot.used, memory_order_relaxed);
 	}
+	if (atomic_load_explicit(&herd->seized, memory_order_relaxed))
+		stats->out = 0;
 }
 
-/* Zeroed where it is misuse, so that a caller who goes on reads no garbage. */
+/*
+ * Zeroed where it is misuse, so that a caller who goes on reads no garbage.
+ *
+ * A thread that is in a deferred function or another callback may have a herd's lock. Two such threads
+ * that asked for each other's herds would wait for ever. So they do not wait: what is read is safe to
+ * read without the lock.
+ */
 void herd_stats(const herd_t *herd, herd_stats_t *stats)
 {
 	*stats = (herd_stats_t){0};
 	if (pool_callable(herd, "herd_stats")) {
-		pool_lock(lockable(herd));
+		const bool locked = pool_lock_unless_called(lockable(herd));
+
 		pool_figures(lockable(herd), stats);
-		pool_unlock(lockable(herd));
+		if (locked)
+			pool_unlock(lockable(herd));
 	}
 	san_defined(stats, sizeof *stats);
 }
 
 /*
  * fn is the program's, and gets pointers to what members hold, so all members are claimed
- * meanwhile. The herd's functions are refused to fn (pool_callable()): they would wait for a lock,
- * or for members, that this thread has. Cancellation is off, as in pool_lock().
+ * meanwhile. Cancellation is off, as in pool_lock().
  */
 int herd_each_chunk(herd_t *herd,
 		    int (*fn)(void *ctx, const void *start, size_t used, size_t capacity),
 		    void *ctx)
 {
-	struct callback here = {herd, arena_callbacks};
 	int result = pool_seize(herd, "herd_each_chunk");
 
 	if (result != 0)
 		return result;
-	arena_callbacks = &here;
 	for (struct member *m = pool_members(herd); m != NULL && result == 0; m = m->older)
 		result = arena_each_chunk(&m->arena, fn, ctx);
-	arena_callbacks = here.outer;
 	pool_let_go(herd);
 	return result;
 }
