@@ -502,8 +502,11 @@ HERD_INLINE bump_scope_t bump_scope_enter_(bump_t *bump)
  * - must not wait for a thread that resets or forks: a fork(2) in another thread waits for the end
  *   of a reset.
  *
- * Two herds whose deferred functions reset each other must not be reset by two threads at one time:
- * the threads would wait for each other for ever.
+ * While a herd is reset or destroyed, its other cold operations wait, and so does a herd_get() or a
+ * herd_local() that finds no idle member. A deferred function that uses another herd may have to wait
+ * for it in the same way. So two herds whose deferred functions use each other must not be reset by two
+ * threads at one time: the threads may wait for each other for ever. These functions never wait there:
+ * herd_try_get(), herd_put(), herd_discard(), herd_stats(), herd_new(), and all of this header.
  *
  * @code
  * FILE *file = fopen(path, "r");

@@ -51,7 +51,9 @@
  * - putting an arena twice, or into the wrong herd;
  * - using a herd that another copy of the library made, such as a plugin's;
  * - using an arena that was put back;
- * - resetting or destroying a herd's member as if it were a standalone arena.
+ * - resetting or destroying a herd's member as if it were a standalone arena;
+ * - calling a herd from a function of the program that a function of this herd called: a deferred
+ *   function, a walk, or a source.
  *
  * Misuse of an arena that was put back is detected until the arena is checked out again.
  */
@@ -322,8 +324,10 @@ typedef struct herd_stats_s {
 } herd_stats_t;
 
 /**
- * Fill *stats. The function may be called at any time and from any thread, while others work.
- * MT-Safe. Cost: one step per member.
+ * Fill *stats. The function may be called at any time and from any thread, while others work. It
+ * waits for a cold operation that is under way, but not in a deferred function (or another function that
+ * the library calls) of another herd: there, members with which such an operation is at work may
+ * count as out. MT-Safe. Cost: one step per member.
  */
 HERD_API void herd_stats(const herd_t *herd, herd_stats_t *stats);
 
@@ -358,14 +362,18 @@ HERD_API bool herd_owns(const herd_t *herd, const void *ptr);
  *
  * @return 0, or EIO where the stream fails.
  *
- * MT-Safe. Cost: one step per chunk. Other cold operations wait until all is written.
+ * The text is made in memory and written when the herd is not locked any more. So the stream may be one
+ * that itself calls the herd. Where there is no memory for it, other cold operations wait until all is
+ * written, and a stream that calls the herd is misuse.
+ *
+ * MT-Safe. Cost: one step per chunk.
  */
 HERD_API int herd_dump(const herd_t *herd, FILE *stream);
 
 /**
  * Draw a herd as a standalone SVG memory map, for light and for dark viewers. There is a lane per
  * member and one for what is spare. Chunks are drawn to scale, with used, wasted and spare bytes in
- * different colours. MT-Safe.
+ * different colours. It is written as herd_dump() writes. MT-Safe.
  *
  * @return 0, or EIO where the stream fails.
  */

@@ -37,6 +37,9 @@ extern "C" {
  * a lock of herd held that an allocation would need. The functions must not allocate from the arena
  * or herd that they serve, nor call a function of it.
  *
+ * To call a function of the herd is misuse, and reported, where a function of the herd called the
+ * source: herd_warm(), herd_trim(), a reset or a destroy that gives memory back, and the like.
+ *
  * The structure is copied. The object that ctx points at must live as long as the arena or herd.
  */
 typedef struct herd_source_s {

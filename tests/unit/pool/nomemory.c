@@ -14,16 +14,19 @@
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_aligned_alloc(size_t align, size_t size);
+FILE *__wrap_open_memstream(char **text, size_t *size);
 int __wrap_pthread_key_create(pthread_key_t *key, void (*destroy)(void *));
 int __wrap_pthread_setspecific(pthread_key_t key, const void *value);
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
 void *__real_aligned_alloc(size_t align, size_t size);
+FILE *__real_open_memstream(char **text, size_t *size);
 int __real_pthread_key_create(pthread_key_t *key, void (*destroy)(void *));
 int __real_pthread_setspecific(pthread_key_t key, const void *value);
 
 static bool no_heap;
 static bool no_thread_data;
+static bool little_heap; /* enough to open a stream, not to write to it */
 
 void *__wrap_malloc(size_t size)
 {
@@ -38,6 +41,15 @@ void *__wrap_calloc(size_t n, size_t size)
 void *__wrap_aligned_alloc(size_t align, size_t size)
 {
 	return no_heap ? NULL : __real_aligned_alloc(align, size);
+}
+
+FILE *__wrap_open_memstream(char **text, size_t *size)
+{
+	static char room[16];
+
+	if (no_heap)
+		return NULL;
+	return little_heap ? fmemopen(room, sizeof(room), "w") : __real_open_memstream(text, size);
 }
 
 int __wrap_pthread_key_create(pthread_key_t *key, void (*destroy)(void *))
@@ -156,6 +168,51 @@ static void a_picture_is_whole_without_heap(void **state)
 	assert_int_equal(herd_destroy(herd), 0);
 }
 
+struct asker {
+	herd_t *herd;
+	size_t writes;
+};
+
+static ssize_t ask(void *ctx, const char *bytes, size_t n)
+{
+	struct asker *const asker = ctx;
+	herd_stats_t stats;
+
+	(void)bytes;
+	asker->writes++;
+	herd_stats(asker->herd, &stats);
+	return (ssize_t)n;
+}
+
+/* Then the text is not made before the herd is unlocked. */
+static void without_heap_a_stream_that_asks_the_herd_is_misuse(void **state)
+{
+	(void)state;
+	for (size_t little = 0; little < 2; little++) {
+		struct asker asker = {.herd = herd_new(NULL)};
+		FILE *const stream =
+			fopencookie(&asker, "w", (cookie_io_functions_t){.write = ask});
+
+		assert_true(asker.herd != NULL && stream != NULL);
+		setvbuf(stream, NULL, _IOLBF, 4096);
+		herd_put(asker.herd, pool_get(asker.herd));
+		test_misuse_begin();
+		alarm(30);
+		no_heap = little == 0;
+		little_heap = little != 0;
+		const int error = herd_dump(asker.herd, stream);
+		no_heap = little_heap = false;
+		alarm(0);
+		assert_int_equal(error, 0);
+		assert_in_range(asker.writes, 2, 100); /* nothing was written twice */
+		assert_true(test_misuse_count() >= 1);
+		assert_string_equal(test_misuse_function(), "herd_stats");
+		test_misuse_end();
+		fclose(stream);
+		assert_int_equal(herd_destroy(asker.herd), 0);
+	}
+}
+
 /* herd_source_none has nothing to take back; a program's own source may hand on to it all the same. */
 static void the_source_that_gives_nothing_takes_anything(void **state)
 {
@@ -174,6 +231,7 @@ int main(void)
 		cmocka_unit_test(herd_local_fails_where_a_thread_s_data_can_t_be_stored),
 		cmocka_unit_test(arenas_and_herds_are_not_made_without_heap),
 		cmocka_unit_test(a_picture_is_whole_without_heap),
+		cmocka_unit_test(without_heap_a_stream_that_asks_the_herd_is_misuse),
 		cmocka_unit_test(the_source_that_gives_nothing_takes_anything),
 	};
 
