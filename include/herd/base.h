@@ -66,6 +66,9 @@ typedef void herd_misuse_fn(const char *function, const char *problem);
  */
 HERD_API herd_misuse_fn *herd_on_misuse(herd_misuse_fn *handler);
 
+/* Report misuse as functions of the library do; for what headers define. MT-Safe. */
+HERD_API void herd_misused_(const char *function, const char *problem) __attribute__((cold));
+
 /**
  * Report the version of the library that runs. HERD_VERSION_MAJOR, _MINOR and _PATCH are the
  * version that the program was compiled against. MT-Safe.

@@ -318,7 +318,8 @@ HERD_API void *bump_memdup(bump_t *bump, const void *src, size_t size, size_t al
 HERD_API char *bump_strdup(bump_t *bump, const char *s);
 
 /**
- * Copy at most n bytes of a string, and add a NUL. The function reads at most n bytes of `s`.
+ * Copy at most n bytes of a string, and add a NUL. The function reads at most n bytes of `s`, which may
+ * be NULL where n is 0.
  *
  * @return the copy, or NULL with errno ENOMEM.
  */

@@ -38,7 +38,10 @@
  *   first, each once; those of different members of a pool run in no order. They must not throw.
  *   They are deferred functions, and bump_defer() lists what these may do.
  * - Owners. They are moved, not copied. An owner that was moved from is empty, as after release().
- *   It can be destroyed, assigned to and asked whether it is empty, and nothing else.
+ *   It can be destroyed, assigned to and asked whether it is empty; get() and release() return null;
+ *   putting it back, discarding it and destroying it do nothing. Anything else is misuse, which is
+ *   reported. If the handler returns, the call throws as if it had failed with EINVAL, or has no
+ *   effect where it can't throw.
  * - Threads. As in C, an arena, a member, and all that allocates from it belong to one thread at a
  *   time. The functions of a pool are MT-Safe, except for moving, destroying and releasing it.
  * - RTTI. Two files of one program that use these classes are both compiled with RTTI, or both
@@ -68,6 +71,13 @@ namespace detail
 {
 
 class owner;
+
+/* Report the use of an object that has no arena. errno is EINVAL then. */
+inline void empty_used(const char *function) noexcept
+{
+	herd_misused_(function,
+		      "the object is empty: it was moved from, or nothing was checked out");
+}
 
 /* Throw std::system_error for an errno value that is not 0. */
 inline void check(int error, const char *function)
@@ -560,25 +570,25 @@ class owner
 	/** Make a T in the arena. See herd::make(). */
 	template <typename T, typename... Args> T *make(Args &&...args)
 	{
-		return herd::make<T>(bump_, std::forward<Args>(args)...);
+		return herd::make<T>(used("herd::make"), std::forward<Args>(args)...);
 	}
 
 	/** Make an array of n T, each T(). See herd::array(). */
 	template <typename T> [[nodiscard]] T *array(std::size_t n)
 	{
-		return herd::array<T>(bump_, n);
+		return herd::array<T>(used("herd::array"), n);
 	}
 
 	/** Make an array of n T, not set to 0. See herd::array_for_overwrite(). */
 	template <typename T> [[nodiscard]] T *array_for_overwrite(std::size_t n)
 	{
-		return herd::array_for_overwrite<T>(bump_, n);
+		return herd::array_for_overwrite<T>(used("herd::array_for_overwrite"), n);
 	}
 
 	/** Copy the text, and add a NUL behind it. Throws std::bad_alloc. */
 	[[nodiscard]] char *str(std::string_view text)
 	{
-		return herd::str(bump_, text);
+		return herd::str(used("herd::str"), text);
 	}
 
 	/**
@@ -665,8 +675,19 @@ class owner
 	}
 
       private:
+	/* The arena, for `function`. Throws where there is none. */
+	[[nodiscard]] bump_t *used(const char *function) const
+	{
+		if (bump_ == nullptr) {
+			empty_used(function);
+			throw std::bad_alloc();
+		}
+		return bump_;
+	}
+
 	void make_resource()
 	{
+		(void)used("herd::resource");
 		if (link_ == nullptr)
 			link_ = new resource_link{nullptr, 1};
 
@@ -743,7 +764,9 @@ class arena final : public detail::owner
 	/** Run destructors and free everything. The memory is kept for reuse. See bump_reset(). */
 	void reset()
 	{
-		detail::check(bump_reset(get()), "bump_reset");
+		if (!*this)
+			detail::empty_used("herd::arena::reset");
+		detail::check(*this ? bump_reset(get()) : EINVAL, "bump_reset");
 	}
 
 	/** Hand the arena to C: it is not destroyed here. Its resource can still be used. */
@@ -755,9 +778,12 @@ class arena final : public detail::owner
 	/** Report what it holds. See bump_stats(). */
 	[[nodiscard]] bump_stats_t stats() const noexcept
 	{
-		bump_stats_t stats;
+		bump_stats_t stats{};
 
-		bump_stats(get(), &stats);
+		if (*this)
+			bump_stats(get(), &stats);
+		else
+			detail::empty_used("herd::arena::stats");
 		return stats;
 	}
 
@@ -806,18 +832,23 @@ class pool final
 	}
 
 	/**
-	 * Runs destructors and frees all memory. A member that is still out is a mistake that a
-	 * destructor can't report. Then nothing is freed, the herd is lost, and the owner of the
-	 * member can still use it and put it back. To have it reported, call destroy() before.
+	 * Runs destructors and frees all memory. The calling thread's own member is put back before,
+	 * as at the end of the thread: a thread that exits the program does not come to that end.
+	 *
+	 * Misuse: any other member is still out. If the handler returns, nothing is freed, the herd
+	 * is lost, and the owner of the member can still use it and put it back.
 	 */
 	~pool()
 	{
-		(void)herd_destroy(herd_);
+		if (herd_ != nullptr)
+			herd_local_put(herd_);
+		if (herd_destroy(herd_) == EBUSY)
+			herd_misused_("herd::pool::~pool", "a member is out: the herd is lost");
 	}
 
 	/**
-	 * Do what the destructor does; then this object is empty. Where a member is out, it throws
-	 * std::system_error with EBUSY and changes nothing.
+	 * Run destructors and free all memory; then this object is empty. Where a member is out, the
+	 * calling thread's own included, it throws std::system_error with EBUSY and changes nothing.
 	 */
 	void destroy()
 	{
@@ -959,7 +990,7 @@ class member final : public detail::owner
 	}
 
 	/** Check a member out of a herd that is owned elsewhere. Throws std::bad_alloc. */
-	explicit member(herd_t *herd) : owner(detail::check(herd_get(herd))), herd_(herd)
+	explicit member(herd_t *herd) : owner(detail::check(checked_out(herd))), herd_(herd)
 	{
 	}
 
@@ -1021,6 +1052,15 @@ class member final : public detail::owner
 	{
 	}
 
+	/* herd_get() itself does not ask whether it has a herd. */
+	static bump_t *checked_out(herd_t *herd) noexcept
+	{
+		if (herd != nullptr)
+			return herd_get(herd);
+		herd_misused_("herd::member", "the herd is NULL");
+		return nullptr;
+	}
+
 	herd_t *herd_ = nullptr;
 };
 
@@ -1031,8 +1071,12 @@ class member final : public detail::owner
 class [[nodiscard]] scope final
 {
       public:
-	explicit scope(bump_t *bump) noexcept : scope_(bump_scope_enter_(bump))
+	explicit scope(bump_t *bump) noexcept
 	{
+		if (bump != nullptr)
+			scope_ = bump_scope_enter_(bump);
+		else
+			detail::empty_used("herd::scope");
 	}
 
 	/** The scope of a member or an arena. */
@@ -1045,11 +1089,12 @@ class [[nodiscard]] scope final
 
 	~scope()
 	{
-		bump_scope_leave_(&scope_);
+		if (scope_.bump_ != nullptr)
+			bump_scope_leave_(&scope_);
 	}
 
       private:
-	bump_scope_t scope_;
+	bump_scope_t scope_{};
 };
 
 } // namespace herd

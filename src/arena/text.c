@@ -52,7 +52,8 @@ static inline char *copy_text(bump_t *bump, const char *s, size_t n, const char 
 
 	if (copy == NULL)
 		return NULL;
-	san_copy(copy, s, n);
+	if (n != 0)
+		san_copy(copy, s, n);
 	copy[n] = '\0';
 	san_defined(copy + n, 1);
 	return copy;
@@ -66,11 +67,12 @@ char *bump_strdup(bump_t *bump, const char *s)
 	return copy_text(bump, s, strlen(s), "bump_strdup");
 }
 
+/* `s` may be NULL where n is 0, as in bump_memdup(). */
 char *bump_strndup(bump_t *bump, const char *s, size_t n)
 {
 	if (!arena_usable(arena_of(bump), "bump_strndup"))
 		return NULL;
-	return copy_text(bump, s, strnlen(s, n), "bump_strndup");
+	return copy_text(bump, s, n != 0 ? strnlen(s, n) : 0, "bump_strndup");
 }
 
 /*

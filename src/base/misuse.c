@@ -59,6 +59,11 @@ void misuse(const char *function, const char *problem)
 	errno = EINVAL;
 }
 
+void herd_misused_(const char *function, const char *problem)
+{
+	misuse(function, problem);
+}
+
 const char *herd_version(void)
 {
 	return TEXT(HERD_VERSION_MAJOR) "." TEXT(HERD_VERSION_MINOR) "." TEXT(HERD_VERSION_PATCH);

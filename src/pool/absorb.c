@@ -284,8 +284,9 @@ int herd_adopt(herd_t *herd, bump_t *bump)
 
 	if (!pool_callable(herd, "herd_adopt"))
 		return EINVAL;
-	if (a->herd != NULL) {
-		misuse("herd_adopt", "the arena belongs to a herd");
+	if (a == NULL || a->herd != NULL) {
+		misuse("herd_adopt",
+		       a == NULL ? "the arena is NULL" : "the arena belongs to a herd");
 		return EINVAL;
 	}
 	if (!arena_usable(a, "herd_adopt"))

@@ -223,7 +223,8 @@ void herd_put(herd_t *herd, bump_t *bump)
 
 	if (bump == NULL)
 		return;
-	if (HERD_LIKELY(a->herd == herd && recent_of(herd)->member == member_of(bump) &&
+	if (HERD_LIKELY(a->herd == herd && herd != NULL &&
+			recent_of(herd)->member == member_of(bump) &&
 			(a->flags & (CLOSED_PARKED | CLOSED_RESERVED | IS_LOCAL)) == 0 &&
 			arena_callbacks == NULL && !san_checks_threads())) {
 		member_park(member_of(bump));

@@ -286,11 +286,11 @@ static struct slot *make_slot(const herd_t *herd)
 
 /*
  * The member that the thread has out as its own; NULL: there is none. The herd is alive, because
- * the caller passed it, and so is the member of a slot with its id.
+ * the caller passed it (or NULL, which is reported later), and so is the member of a slot with its id.
  */
 static struct member *own_member(const herd_t *herd)
 {
-	if (mine == NULL)
+	if (mine == NULL || herd == NULL)
 		return NULL;
 
 	const struct slot *slot = find_slot(mine, herd->id);

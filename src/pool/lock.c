@@ -33,6 +33,10 @@ bool pool_callable(const herd_t *herd, const char *function)
 {
 	const struct callback *c = arena_callbacks;
 
+	if (herd == NULL) {
+		misuse(function, "the herd is NULL");
+		return false;
+	}
 	if (!HERD_LIKELY(herd->spare.forks_now == &gate_forks)) {
 		misuse(function, "the herd belongs to another copy of the library");
 		return false;

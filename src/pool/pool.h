@@ -57,9 +57,9 @@ static inline struct member *pool_members(const struct herd_pool *h)
 
 /* lock.c */
 /*
- * Whether `function` may be called now. False: it was reported as misuse, because this thread is in
- * the middle of a function of the herd, which called the program: a deferred function, a walk, a
- * source, or a stream. Every public function asks this before it takes a lock or a member: there the
+ * Whether `function` may be called now. False: it was reported as misuse, because the herd is NULL, or
+ * this thread is in the middle of a function of the herd, which called the program: a deferred
+ * function, a walk, a source, or a stream. Every public function asks this before it takes a lock or a member: there the
  * thread itself holds what it would wait for.
  */
 bool pool_callable(const herd_t *herd, const char *function);

@@ -150,8 +150,9 @@ void a_pool_can_not_be_reset_or_destroyed_while_a_member_is_out()
 }
 
 /* The only way that is safe: a destructor must not throw, and the member is still being used. */
-void a_member_outlives_its_pool()
+void a_pool_that_ends_while_a_member_is_out_is_misuse_and_the_member_outlives_it()
 {
+	const misuse_trap trap;
 	herd_t *herd;
 	{
 		herd::member member;
@@ -163,11 +164,149 @@ void a_member_outlives_its_pool()
 			member = herd::member(pool);
 			text = member.str("before");
 		}
+		CHECK(misuse_trap::function == "herd::pool::~pool");
 		CHECK(std::strcmp(text, "before") == 0);
 		CHECK(std::strcmp(member.str("after"), "after") == 0);
 	}
 	herd::pool rescued(herd);
 	rescued.destroy();
+}
+
+void so_is_a_pool_that_another_is_assigned_to()
+{
+	const misuse_trap trap;
+	herd::pool pool;
+	herd_t *const herd = pool.get();
+	herd::member member(pool);
+
+	pool = herd::pool();
+	CHECK(misuse_trap::function == "herd::pool::~pool");
+	member.put();
+	herd::pool rescued(herd);
+	misuse_trap::function.clear();
+	rescued.destroy();
+	CHECK(misuse_trap::function.empty());
+}
+
+/* As a pool at namespace scope ends: the thread that calls exit(3) does not end before. */
+void a_thread_that_exits_the_program_need_not_put_its_own_member_back()
+{
+	const misuse_trap trap;
+	{
+		herd::pool pool;
+
+		herd::make<noted>(pool.local(), 1);
+		CHECK(error_of([&] { pool.destroy(); }) == EBUSY);
+		noted::forget();
+	}
+	CHECK(misuse_trap::function.empty());
+	CHECK((noted::destroyed == std::vector<int>{1}));
+}
+
+/* Whether the call was reported as misuse by that function, and threw what it should. */
+template <typename Error, typename Call> void expect_misuse(const char *function, Call call)
+{
+	bool thrown = false;
+
+	misuse_trap::function.clear();
+	errno = 0;
+	try {
+		call();
+	} catch (const Error &) {
+		thrown = true;
+	}
+	CHECK(misuse_trap::function == function && errno == EINVAL && thrown);
+}
+
+template <typename Call> void expect_quiet_misuse(const char *function, Call call)
+{
+	misuse_trap::function.clear();
+	call();
+	CHECK(misuse_trap::function == function);
+}
+
+template <typename Owner> void expect_misuse_of(Owner &empty)
+{
+	using bad = std::bad_alloc;
+
+	CHECK(!empty);
+	expect_misuse<bad>("herd::make", [&] { empty.template make<int>(1); });
+	expect_misuse<bad>("herd::make", [&] { empty.template make<std::string>("x"); });
+	expect_misuse<bad>("herd::array", [&] { (void)empty.template array<int>(3); });
+	expect_misuse<bad>("herd::array", [&] { (void)empty.template array<std::string>(3); });
+	expect_misuse<bad>("herd::array_for_overwrite",
+			   [&] { (void)empty.template array_for_overwrite<int>(3); });
+	expect_misuse<bad>("herd::str", [&] { (void)empty.str("x"); });
+	expect_misuse<bad>("herd::resource", [&] { (void)empty.resource(); });
+	expect_quiet_misuse("herd::scope", [&] { const herd::scope scope(empty); });
+}
+
+void using_an_empty_object_is_misuse_and_fails()
+{
+	const misuse_trap trap;
+	herd::pool pool;
+	herd::member none = herd::member::try_get(pool);
+	expect_misuse_of(none);
+	herd::member of(pool);
+	herd::member moved(std::move(of));
+	expect_misuse_of(of);
+	herd::arena a;
+	herd::arena b(std::move(a));
+	expect_misuse_of(a);
+	expect_misuse<std::system_error>("herd::arena::reset", [&] { a.reset(); });
+	expect_quiet_misuse("herd::arena::stats", [&] { CHECK(a.stats().used == 0); });
+	expect_misuse<std::system_error>("herd_adopt", [&] { pool.adopt(std::move(a)); });
+}
+
+void using_an_empty_pool_is_misuse_and_fails()
+{
+	using error = std::system_error;
+	const misuse_trap trap;
+	herd::pool other;
+	herd::pool empty(nullptr);
+	herd::arena arena;
+
+	for (int round = 0; round < 2; round++) {
+		expect_misuse<error>("herd_reset", [&] { empty.reset(); });
+		expect_misuse<error>("herd_warm", [&] { empty.warm(1, 1); });
+		expect_misuse<error>("herd_absorb", [&] { empty.absorb(other); });
+		expect_misuse<error>("herd_absorb", [&] { other.absorb(empty); });
+		expect_misuse<error>("herd_adopt", [&] { empty.adopt(std::move(arena)); });
+		expect_misuse<std::bad_alloc>("herd_local", [&] { (void)empty.local(); });
+		expect_misuse<std::bad_alloc>("herd::member", [&] { herd::member m(empty); });
+		expect_quiet_misuse("herd_local_put", [&] { empty.local_put(); });
+		expect_quiet_misuse("herd_stats", [&] { CHECK(empty.stats().members == 0); });
+		expect_quiet_misuse("herd_trim", [&] { CHECK(empty.trim() == 0); });
+		expect_quiet_misuse("herd_recall", [&] { CHECK(empty.recall() == 0); });
+		expect_quiet_misuse("herd_set_limit", [&] { empty.set_limit(1); });
+		expect_quiet_misuse("herd_owns", [&] { CHECK(!empty.owns(&other)); });
+		expect_quiet_misuse("herd_try_get", [&] { CHECK(!herd::member::try_get(empty)); });
+		/* Again in a thread that has a member of its own, and so looks for another. */
+		(void)other.local();
+	}
+	other.local_put();
+	CHECK(arena && arena.str("still there") != nullptr);
+}
+
+void an_empty_object_can_be_asked_and_ended()
+{
+	const misuse_trap trap;
+	herd::pool pool(nullptr);
+	herd::member member;
+	herd::arena arena(nullptr);
+
+	CHECK(!pool && !member && !arena);
+	CHECK(pool.get() == nullptr && member.get() == nullptr && arena.get() == nullptr);
+	CHECK(pool.release() == nullptr && member.release() == nullptr);
+	CHECK(arena.release() == nullptr);
+	member.put();
+	member.discard();
+	pool.destroy();
+	pool = herd::pool();
+	member = herd::member(pool);
+	arena = herd::arena();
+	CHECK(pool && member && arena && member.make<int>(1) != nullptr);
+	CHECK(misuse_trap::function.empty());
 }
 
 void an_idle_member_is_had_without_allocating()
@@ -367,7 +506,17 @@ int main()
 		{"pools are moved while members are out", pools_are_moved_while_members_are_out},
 		{"a pool can't be reset or destroyed while a member is out",
 		 a_pool_can_not_be_reset_or_destroyed_while_a_member_is_out},
-		{"a member outlives its pool", a_member_outlives_its_pool},
+		{"a pool that ends while a member is out is misuse, and the member outlives it",
+		 a_pool_that_ends_while_a_member_is_out_is_misuse_and_the_member_outlives_it},
+		{"so is a pool that another is assigned to",
+		 so_is_a_pool_that_another_is_assigned_to},
+		{"a thread that exits the program need not put its own member back",
+		 a_thread_that_exits_the_program_need_not_put_its_own_member_back},
+		{"using an empty object is misuse, and fails",
+		 using_an_empty_object_is_misuse_and_fails},
+		{"using an empty pool is misuse, and fails",
+		 using_an_empty_pool_is_misuse_and_fails},
+		{"an empty object can be asked and ended", an_empty_object_can_be_asked_and_ended},
 		{"an idle member is had without allocating",
 		 an_idle_member_is_had_without_allocating},
 		{"a member is handed to C", a_member_is_handed_to_c},
