@@ -297,6 +297,7 @@ void arrays_of_none_are_distinct()
 	const int *const b = arena.array<int>(0);
 	const std::string *const c = arena.array<std::string>(0);
 
+	CHECK(*arena.str(std::string_view{}) == '\0');
 	CHECK(a != nullptr && b != nullptr && c != nullptr);
 	CHECK(a != b && static_cast<const void *>(b) != static_cast<const void *>(c));
 }
