@@ -87,6 +87,10 @@ typedef struct bump_config_s {
 	 * The most bytes that the arena ever holds from the source at one time, chunk headers
 	 * included. 0 means no limit. The limit is exact. Before a request is refused, spare memory
 	 * goes back to make room for it.
+	 *
+	 * The system's memory comes in whole pages, so a limit counts pages there: one below a page
+	 * allows nothing, and one of 10,000 bytes allows two pages of 4 KiB. Other sources are
+	 * asked for multiples of 64 bytes or less.
 	 */
 	size_t limit;
 	/** Where chunks come from. NULL means &herd_source_os. The structure is copied. */
@@ -471,7 +475,13 @@ HERD_INLINE bump_scope_t bump_scope_enter_(bump_t *bump)
 }
 
 /**
- * Rewind the arena to here when the enclosing block is left, in whichever way except longjmp(3).
+ * Rewind the arena to here when the enclosing block is left: at its end, and by return, break, goto or a
+ * C++ exception.
+ *
+ * These leave the arena as it is: longjmp(3) out of the block, and exit(3). So do pthread_exit(3) and
+ * cancellation, which run no cleanup in C that was compiled without -fexceptions, nor with every C
+ * library. The mark is not lost with them: a rewind to an outer one, a discard or a reset frees what
+ * the scope would have freed.
  *
  * @code
  * for (size_t i = 0; i < n; i++) {
@@ -558,7 +568,8 @@ HERD_API size_t bump_limit(const bump_t *bump);
 
 /**
  * Change the limit; 0 means that there is none. Where the arena holds more than the new limit, it
- * keeps what it holds and gets no more.
+ * keeps what it holds and gets no more. With the system's memory, a limit below a page allows nothing:
+ * see bump_config_t.limit.
  */
 HERD_API void bump_set_limit(bump_t *bump, size_t limit);
 

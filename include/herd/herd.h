@@ -77,7 +77,8 @@ typedef struct herd_config_s {
 	bump_config_t bump;
 	/**
 	 * The most bytes that the whole herd ever holds from the source at one time. 0 means no
-	 * limit. The limit is exact, whatever the threads do.
+	 * limit. The limit is exact, whatever the threads do. With the system's memory it counts whole
+	 * pages, so one below a page allows nothing: see bump_config_t.limit.
 	 */
 	size_t limit;
 	/** The most bytes that a reset keeps for reuse. 0 means all; 1 keeps nothing. */
@@ -188,7 +189,12 @@ HERD_INLINE herd_scope_t herd_scope_enter_(herd_t *herd)
 
 /**
  * Declare `bump_t *bump` and check a member out into it (NULL where herd_get() failed). The member
- * is put back when the enclosing block is left, in whichever way except longjmp(3).
+ * is put back when the enclosing block is left: at its end, and by return, break, goto or a C++
+ * exception.
+ *
+ * These leave the member out: longjmp(3) out of the block, and exit(3). So do pthread_exit(3) and
+ * cancellation, which run no cleanup in C that was compiled without -fexceptions, nor with every C
+ * library; use pthread_cleanup_push(3) there, or herd_local(). herd_recall() puts back what was left out.
  */
 #define HERD_SCOPE(herd, bump) HERD_SCOPE_AS_(herd, bump, HERD_JOIN(herd_scope_, __COUNTER__))
 #define HERD_SCOPE_AS_(herd, name, scope)                                                          \

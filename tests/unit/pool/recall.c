@@ -252,6 +252,42 @@ static void members_of_threads_that_died_go_back(void **state)
 	pool_end(&pool);
 }
 
+static void *leave_scopes_by_pthread_exit(void *arg)
+{
+	herd_t *const herd = arg;
+	HERD_SCOPE(herd, bump);
+
+	if (bump == NULL || bump_alloc(bump, 10) == NULL)
+		return arg;
+	BUMP_SCOPE(bump);
+	if (bump_alloc(bump, 1000) != NULL)
+		pthread_exit(NULL);
+	return arg;
+}
+
+/* As the headers say. What the system's threads do in C++, or with -fexceptions, is their affair. */
+static void a_scope_that_pthread_exit_left_open_goes_back_by_a_recall(void **state)
+{
+	herd_t *const herd = herd_new(NULL);
+	pthread_t thread;
+	void *failed = NULL;
+
+	(void)state;
+	assert_non_null(herd);
+	assert_int_equal(pthread_create(&thread, NULL, leave_scopes_by_pthread_exit, herd), 0);
+	assert_int_equal(pthread_join(thread, &failed), 0);
+	assert_null(failed);
+#ifdef __EXCEPTIONS
+	assert_in_range(herd_recall(herd), 0, 1);
+#else
+	assert_int_equal(pool_stats(herd).out, 1);
+	assert_int_equal(herd_recall(herd), 1);
+#endif
+	assert_int_equal(herd_reset(herd), 0); /* what the scopes would have freed */
+	assert_int_equal(pool_stats(herd).used, 0);
+	assert_int_equal(herd_destroy(herd), 0);
+}
+
 static void die(void *arg)
 {
 	note(arg);
@@ -444,6 +480,7 @@ int main(void)
 		cmocka_unit_test(what_was_deferred_runs_at_the_reset),
 		cmocka_unit_test(the_next_herd_local_checks_one_out_anew),
 		cmocka_unit_test(members_of_threads_that_died_go_back),
+		cmocka_unit_test(a_scope_that_pthread_exit_left_open_goes_back_by_a_recall),
 		cmocka_unit_test(a_member_whose_thread_died_in_a_deferred_function_is_usable_again),
 		cmocka_unit_test(what_was_recalled_is_no_longer_the_thread_s_own),
 		cmocka_unit_test(workers_that_never_put_are_recalled_phase_after_phase),
