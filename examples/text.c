@@ -163,8 +163,8 @@ char *text_repair(bump_t *bump, const char *name, char *text)
 	if (text == NULL)
 		fprintf(stderr, "%s: %s\n", name, strerror(ENOMEM));
 	else
-		fprintf(stderr, "%s:%zu: not UTF-8: replaced by U+FFFD here, %zu times in all\n",
-			name, line, count);
+		fprintf(stderr, "%s:%zu: not UTF-8: replaced by U+FFFD here, %zu time%s in all\n",
+			name, line, count, count == 1 ? "" : "s");
 	return text;
 }
 

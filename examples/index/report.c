@@ -108,7 +108,7 @@ void report_text(const struct report *report)
 		       report->rows[i].name);
 	print_phases(report);
 	if (report->has_herd)
-		printf("\nherd: %zu members, %zu bytes reserved, %zu peak, %zu used\n",
-		       report->herd.members, report->herd.reserved, report->herd.peak,
-		       report->herd.used);
+		printf("\nherd: %zu member%s, %zu bytes reserved, %zu peak, %zu used\n",
+		       report->herd.members, report->herd.members == 1 ? "" : "s",
+		       report->herd.reserved, report->herd.peak, report->herd.used);
 }

@@ -162,6 +162,7 @@ static void members_that_are_out_are_drawn_as_at_their_checkout(void **state)
 
 	pool_alloc(bump, 5000, 1);
 	draw(herd);
+	assert_non_null(strstr(text, "herd: 1 member, 1 out;"));
 	assert_non_null(strstr(text, "member 1, out, 1 checkout: 0 of 0 bytes used"));
 	assert_int_equal(rectangles("chunk", &width), 0);
 	herd_put(herd, bump);
