@@ -200,12 +200,14 @@ int herd_destroy(herd_t *herd)
 	}
 	registry_remove(herd); /* from here on no other thread looks at it */
 	spare_unshare(&herd->spare);
+	for (struct member *m = pool_members(herd); m != NULL; m = m->older)
+		arena_clear(&m->arena);
+	spare_done(&herd->spare);
+	/* Only now: a source that puts one of them back is reported, for which the member is read. */
 	for (struct member *m = pool_members(herd), *older; m != NULL; m = older) {
 		older = m->older;
-		arena_clear(&m->arena);
 		free(m->block);
 	}
-	spare_done(&herd->spare);
 	PROBE1(destroy, herd);
 	stack_table_done(&herd->table);
 	pthread_mutex_destroy(&herd->lock);
