@@ -126,7 +126,7 @@ static void neither_random_bytes_nor_a_clock(size_t unused)
 	refuse_all(CALL_GETENTROPY, 0);
 	refuse_all(CALL_CLOCK, 0);
 	WORK_CHECK(work() == 0);
-	WORK_CHECK(refuse_counts->failed[CALL_CLOCK] == 1);
+	WORK_CHECK(refuse_counts->failed[CALL_CLOCK] != 0);
 	all_works_again(work);
 }
 
