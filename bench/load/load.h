@@ -9,6 +9,9 @@
  * All of it compiles as C11 and as C++17.
  */
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1 /* first in each file: pthread_barrier_t, where the standard is strict */
+#endif
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>

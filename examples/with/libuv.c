@@ -4,6 +4,8 @@
  * reset frees them all. The pool's threads never end, so each piece of work checks out an arena for
  * itself, which costs next to nothing.
  */
+#define _POSIX_C_SOURCE 200809L
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

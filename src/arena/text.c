@@ -4,6 +4,9 @@
  * their sizes are rounded up as all are: INV-UNIT.
  */
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1 /* strnlen */
+#endif
 #include "arena/arena.h"
 
 #include <errno.h>

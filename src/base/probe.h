@@ -30,7 +30,9 @@
 #define STAP_SDT_ARG_CONSTRAINT nr
 #endif
 /* A warning about what the header's macros expand to is reported at their users. */
+#pragma clang diagnostic ignored "-Wunknown-warning-option"
 #pragma clang diagnostic ignored "-Wgnu-zero-variadic-macro-arguments"
+#pragma clang diagnostic ignored "-Wc23-extensions" /* its name since clang 19 */
 #endif
 #include <sys/sdt.h>
 

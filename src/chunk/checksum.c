@@ -7,6 +7,9 @@
  * memory, because the secret is there.
  */
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1 /* getentropy, explicit_bzero */
+#endif
 #include "chunk/checksum.h"
 
 #include <pthread.h>

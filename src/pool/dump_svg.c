@@ -225,7 +225,7 @@ static void draw_herd(herd_t *herd, FILE *stream)
 	struct drawing d = {
 		.stream = stream, .scale = scale_of(herd, &stats), .y = TOP + LANE - HEIGHT};
 
-	for (const struct member *m = pool_members(herd); m != NULL; m = m->older, d.y += LANE) {
+	for (const struct member *m = pool_members(herd); m != NULL; m = m->older, d.y += (double)LANE) {
 		draw_member(m, &totals);
 		fprintf(stream,
 			"<text x=\"%d\" y=\"%.0f\">member %zu, %s, %" PRIu64

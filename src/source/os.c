@@ -13,7 +13,9 @@
  * know.
  */
 
-#define _GNU_SOURCE
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
 #include "source/os.h"
 
 #include <errno.h>

@@ -5,6 +5,9 @@
  * with HERD_FUZZ_TRACE=1 in the environment it prints what it does. Prints TAP.
  */
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -3,6 +3,9 @@
  * Sources of memory that count, for whoever acts, and that fail and misbehave as the program says.
  */
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
 #include "fuzz.h"
 
 enum { BLOCKS = 1024 };

@@ -30,3 +30,21 @@ for_each_compiler()
 		fi
 	done
 }
+
+# Calls "$@" for each version that is installed: its name. Those that are missing are not named.
+for_each_version()
+{
+	for compiler in gcc g++ clang clang++; do
+		found=
+		for version in 11 12 13 14 15 16 17 18 19 20 21 22; do
+			compiler=${compiler%-*}-$version
+			command -v "$compiler" >/dev/null || continue
+			found=yes
+			"$@"
+		done
+		compiler=${compiler%-*}
+		if [ -z "$found" ] && command -v "$compiler" >/dev/null; then
+			"$@"
+		fi
+	done
+}

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The herds of a scenario; flock.h says more. */
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
 #include "flock.h"
 
 #include <stdlib.h>
