@@ -52,9 +52,9 @@ extern "C" {
  */
 
 /** Allocate: `void *(void *ctx, size_t size)`. @return the memory, or NULL with errno ENOMEM. */
-static inline void *bump_adapt_alloc(void *ctx, size_t size)
+static inline HERD_USED HERD_SIZED(2) void *bump_adapt_alloc(void *ctx, size_t size)
 {
-	return bump_alloc((bump_t *)ctx, size);
+	return bump_alloc(HERD_CAST(bump_t *, ctx), size);
 }
 
 /**
@@ -63,15 +63,17 @@ static inline void *bump_adapt_alloc(void *ctx, size_t size)
  *
  * @return the memory, or NULL with errno ENOMEM.
  */
-static inline void *bump_adapt_alloc_array(void *ctx, size_t n, size_t size)
+static inline HERD_USED HERD_SIZED(2, 3) void *bump_adapt_alloc_array(void *ctx, size_t n,
+								      size_t size)
 {
-	return bump_alloc_array((bump_t *)ctx, n, size, HERD_ALIGNOF(max_align_t));
+	return bump_alloc_array(HERD_CAST(bump_t *, ctx), n, size, HERD_ALIGNOF(max_align_t));
 }
 
 /**
  * The same with `unsigned`, as zlib's alloc_func. @return the memory, or NULL with errno ENOMEM.
  */
-static inline void *bump_adapt_alloc_uint(void *ctx, unsigned n, unsigned size)
+static inline HERD_USED HERD_SIZED(2, 3) void *bump_adapt_alloc_uint(void *ctx, unsigned n,
+								     unsigned size)
 {
 	return bump_adapt_alloc_array(ctx, n, size);
 }
@@ -81,10 +83,10 @@ static inline void *bump_adapt_alloc_uint(void *ctx, unsigned n, unsigned size)
  *
  * @return the memory, or NULL with errno ENOMEM (also where an argument is negative).
  */
-static inline void *bump_adapt_alloc_int(void *ctx, int n, int size)
+static inline HERD_USED HERD_SIZED(2, 3) void *bump_adapt_alloc_int(void *ctx, int n, int size)
 {
-	return bump_adapt_alloc_array(ctx, n < 0 || size < 0 ? SIZE_MAX : (size_t)n,
-				      n < 0 || size < 0 ? 2 : (size_t)size);
+	return bump_adapt_alloc_array(ctx, n < 0 || size < 0 ? SIZE_MAX : HERD_CAST(size_t, n),
+				      n < 0 || size < 0 ? 2 : HERD_CAST(size_t, size));
 }
 
 /** Do nothing, because the size is not known: `void (void *ctx, void *ptr)`. */
@@ -104,16 +106,17 @@ static inline void bump_adapt_free(void *ctx, void *ptr)
  *
  * @return the memory; or NULL where it was freed, or with errno ENOMEM.
  */
-static inline void *bump_adapt_realloc(void *ctx, void *ptr, size_t old_size, size_t new_size)
+static inline HERD_SIZED(4) void *bump_adapt_realloc(void *ctx, void *ptr, size_t old_size,
+						     size_t new_size)
 {
-	bump_t *const bump = (bump_t *)ctx;
+	bump_t *const bump = HERD_CAST(bump_t *, ctx);
 
 	if (new_size != 0)
-		return bump_realloc(bump, ptr, ptr != NULL ? old_size : 0, new_size,
+		return bump_realloc(bump, ptr, ptr != HERD_NULL ? old_size : 0, new_size,
 				    HERD_ALIGNOF(max_align_t));
-	if (ptr != NULL)
+	if (ptr != HERD_NULL)
 		(void)bump_free_last(bump, ptr, old_size);
-	return NULL;
+	return HERD_NULL;
 }
 
 /** @} */
@@ -143,25 +146,25 @@ static inline size_t bump_adapt_whole_(size_t size)
 
 static inline union bump_adapt_header_ *bump_adapt_header_of_(void *ptr)
 {
-	return (union bump_adapt_header_ *)ptr - 1;
+	return HERD_CAST(union bump_adapt_header_ *, ptr) - 1;
 }
 
 /* Fill in the header of a block, and return the address that the library gets. */
 static inline void *bump_adapt_label_(void *whole, bump_t *bump, size_t size)
 {
-	union bump_adapt_header_ *const header = (union bump_adapt_header_ *)whole;
+	union bump_adapt_header_ *const header = HERD_CAST(union bump_adapt_header_ *, whole);
 
-	if (header == NULL)
-		return NULL;
+	if (header == HERD_NULL)
+		return HERD_NULL;
 	header->block.size = size;
 	header->block.bump = bump;
 	return header + 1;
 }
 
 /** Allocate: `void *(void *ctx, size_t size)`. @return the memory, or NULL with errno ENOMEM. */
-static inline void *bump_adapt_sized_alloc(void *ctx, size_t size)
+static inline HERD_USED void *bump_adapt_sized_alloc(void *ctx, size_t size)
 {
-	bump_t *const bump = (bump_t *)ctx;
+	bump_t *const bump = HERD_CAST(bump_t *, ctx);
 
 	return bump_adapt_label_(bump_alloc(bump, bump_adapt_whole_(size)), bump, size);
 }
@@ -169,10 +172,11 @@ static inline void *bump_adapt_sized_alloc(void *ctx, size_t size)
 /** Take the block back where it is the newest: `void (void *ctx, void *ptr)`. */
 static inline void bump_adapt_sized_free(void *ctx, void *ptr)
 {
-	if (ptr != NULL) {
+	if (ptr != HERD_NULL) {
 		union bump_adapt_header_ *const header = bump_adapt_header_of_(ptr);
 
-		(void)bump_free_last((bump_t *)ctx, header, bump_adapt_whole_(header->block.size));
+		(void)bump_free_last(HERD_CAST(bump_t *, ctx), header,
+				     bump_adapt_whole_(header->block.size));
 	}
 }
 
@@ -183,13 +187,13 @@ static inline void bump_adapt_sized_free(void *ctx, void *ptr)
  */
 static inline void *bump_adapt_sized_realloc(void *ctx, void *ptr, size_t new_size)
 {
-	bump_t *const bump = (bump_t *)ctx;
+	bump_t *const bump = HERD_CAST(bump_t *, ctx);
 
-	if (ptr == NULL)
+	if (ptr == HERD_NULL)
 		return bump_adapt_sized_alloc(ctx, new_size);
 	if (new_size == 0) {
 		bump_adapt_sized_free(ctx, ptr);
-		return NULL;
+		return HERD_NULL;
 	}
 
 	union bump_adapt_header_ *const header = bump_adapt_header_of_(ptr);
@@ -221,12 +225,21 @@ static inline void *bump_adapt_sized_realloc(void *ctx, void *ptr, size_t new_si
  *  @{
  */
 
-/* The calling thread's arena: one variable for all files of the program, in C and C++. */
-#ifdef __cplusplus
-inline thread_local bump_t *bump_adapt_local_arena_ __attribute__((visibility("default"))) = NULL;
+/*
+ * The calling thread's arena: one variable for all files of the program, in C and C++. Standards before
+ * C++17 have no inline variables. Declared first, because some compilers warn of one that is not.
+ */
+#if defined(__cplusplus) && __cplusplus >= 201703L
+#define BUMP_ADAPT_SHARED_ inline thread_local __attribute__((visibility("default")))
+#elif defined(__cplusplus)
+#define BUMP_ADAPT_SHARED_ thread_local __attribute__((weak, visibility("default")))
+extern thread_local bump_t *bump_adapt_local_arena_;
 #else
-_Thread_local bump_t *bump_adapt_local_arena_ __attribute__((weak, visibility("default")));
+#define BUMP_ADAPT_SHARED_ _Thread_local __attribute__((weak, visibility("default")))
+extern _Thread_local bump_t *bump_adapt_local_arena_;
 #endif
+BUMP_ADAPT_SHARED_ bump_t *bump_adapt_local_arena_;
+#undef BUMP_ADAPT_SHARED_
 
 /**
  * Choose the calling thread's arena; NULL chooses none. The arena stays chosen until the next call.
@@ -248,39 +261,40 @@ static inline void *bump_adapt_heap_(void *whole, size_t size)
 	if (size <= PTRDIFF_MAX - sizeof(union bump_adapt_header_))
 		return realloc(whole, size + sizeof(union bump_adapt_header_));
 	errno = ENOMEM;
-	return NULL;
+	return HERD_NULL;
 }
 
 /** Allocate as malloc(3). @return the memory, or NULL with errno ENOMEM. */
-static inline void *bump_adapt_local_malloc(size_t size)
+static inline HERD_USED void *bump_adapt_local_malloc(size_t size)
 {
 	bump_t *const bump = bump_adapt_local_arena_;
 
-	if (bump != NULL)
+	if (bump != HERD_NULL)
 		return bump_adapt_sized_alloc(bump, size);
-	return bump_adapt_label_(bump_adapt_heap_(NULL, size), NULL, size);
+	return bump_adapt_label_(bump_adapt_heap_(HERD_NULL, size), HERD_NULL, size);
 }
 
 /** Allocate as calloc(3). @return the memory, or NULL with errno ENOMEM. */
-static inline void *bump_adapt_local_calloc(size_t n, size_t size)
+static inline HERD_USED void *bump_adapt_local_calloc(size_t n, size_t size)
 {
+	bump_t *const bump = bump_adapt_local_arena_;
 	size_t bytes;
 
-	if (__builtin_mul_overflow(n, size, &bytes))
-		return bump_adapt_local_malloc(SIZE_MAX); /* always fails */
+	if (__builtin_mul_overflow(n, size, &bytes)) /* both fail */
+		return bump != HERD_NULL ? bump_calloc(bump, n, size) : calloc(n, size);
 
 	void *const ptr = bump_adapt_local_malloc(bytes);
 
-	return ptr != NULL ? memset(ptr, 0, bytes) : NULL;
+	return ptr != HERD_NULL ? memset(ptr, 0, bytes) : HERD_NULL;
 }
 
 /** Free as free(3). */
 static inline void bump_adapt_local_free(void *ptr)
 {
-	if (ptr != NULL) {
+	if (ptr != HERD_NULL) {
 		union bump_adapt_header_ *const header = bump_adapt_header_of_(ptr);
 
-		if (header->block.bump == NULL)
+		if (header->block.bump == HERD_NULL)
 			free(header);
 		else if (header->block.bump == bump_adapt_local_arena_)
 			bump_adapt_sized_free(header->block.bump, ptr);
@@ -293,26 +307,26 @@ static inline void bump_adapt_local_free(void *ptr)
  */
 static inline void *bump_adapt_local_realloc(void *ptr, size_t size)
 {
-	if (ptr == NULL)
+	if (ptr == HERD_NULL)
 		return bump_adapt_local_malloc(size);
 	if (size == 0) {
 		bump_adapt_local_free(ptr);
-		return NULL;
+		return HERD_NULL;
 	}
 
 	union bump_adapt_header_ *const header = bump_adapt_header_of_(ptr);
 	bump_t *const bump = bump_adapt_local_arena_;
 
 	if (header->block.bump == bump) {
-		if (bump != NULL)
+		if (bump != HERD_NULL)
 			return bump_adapt_sized_realloc(bump, ptr, size);
-		return bump_adapt_label_(bump_adapt_heap_(header, size), NULL, size);
+		return bump_adapt_label_(bump_adapt_heap_(header, size), HERD_NULL, size);
 	}
 
 	const size_t old_size = header->block.size;
 	void *const moved = bump_adapt_local_malloc(size);
 
-	if (moved != NULL) {
+	if (moved != HERD_NULL) {
 		memcpy(moved, ptr, old_size < size ? old_size : size);
 		bump_adapt_local_free(ptr);
 	}

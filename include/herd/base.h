@@ -25,12 +25,59 @@
 
 #define HERD_PRINTF(format_at, args_at) __attribute__((format(printf, format_at, args_at)))
 
+/*
+ * What compilers learn about a function. They warn of an overrun that they can see, and _FORTIFY_SOURCE
+ * ends the process at one that shows up later. Each attribute is used only where it is true:
+ *
+ * - HERD_SIZED: the result has that many bytes, or the product of two arguments. Not bump_reserve(),
+ *   whose result may be written up to *room. Not bump_adapt_sized_alloc() and its like: a header
+ *   stands before the block, and the function that frees it reads that header.
+ * - HERD_ALIGNED: the result has the alignment of that argument.
+ * - HERD_USED: a result that is ignored is lost memory, or a failure that nobody sees.
+ * - HERD_NONNULL: these arguments are read or written without a test for NULL.
+ * - HERD_NEVER_NULL: the function can't fail.
+ * - HERD_READS, HERD_WRITES: the function reads, or writes, so many bytes behind a pointer.
+ * - HERD_FREED_BY: what frees the result, whatever happens. Not herd_destroy() and
+ *   herd_cache_destroy(), which free nothing where they return EBUSY.
+ *
+ * - HERD_ALLOCATES: a function of an arena, which comes first, whose result is used.
+ *
+ * No function has the plain attribute `malloc`, because it is not true of an arena. It promises that
+ * nothing but the result leads to the bytes, so a compiler may leave out a store that it sees nobody
+ * read. But bump_each_chunk() shows all bytes of an arena, and a reset hands them out again although
+ * it was not given the pointer. Besides, bump_realloc() returns a pointer that the caller has, where
+ * it does not move; herd_get() returns a member that was out before; bump_reserve() returns the same
+ * bytes again. With two arguments (HERD_FREED_BY) the attribute promises none of this.
+ */
+#define HERD_SIZED(...) __attribute__((alloc_size(__VA_ARGS__)))
+#define HERD_ALIGNED(at) __attribute__((alloc_align(at)))
+#define HERD_USED __attribute__((warn_unused_result))
+#define HERD_NONNULL(...) __attribute__((nonnull(__VA_ARGS__)))
+#define HERD_NEVER_NULL __attribute__((returns_nonnull))
+#define HERD_ALLOCATES HERD_USED HERD_NONNULL(1)
+#if defined(__clang__) || __GNUC__ < 11
+#define HERD_READS(pointer_at, size_at)
+#define HERD_WRITES(pointer_at, size_at)
+#define HERD_FREED_BY(function, at)
+#else
+#define HERD_READS(pointer_at, size_at) __attribute__((access(read_only, pointer_at, size_at)))
+#define HERD_WRITES(pointer_at, size_at) __attribute__((access(write_only, pointer_at, size_at)))
+#define HERD_FREED_BY(function, at) __attribute__((malloc(function, at)))
+#endif
+
 #define HERD_LIKELY(condition) __builtin_expect(!!(condition), 1)
 
+/* Casts that no compiler warns of, whichever the language and its warnings. */
 #ifdef __cplusplus
 #define HERD_ALIGNOF(type) alignof(type)
+#define HERD_CAST(type, value) static_cast<type>(value)
+#define HERD_REINTERPRET(type, value) reinterpret_cast<type>(value)
+#define HERD_NULL nullptr
 #else
 #define HERD_ALIGNOF(type) _Alignof(type)
+#define HERD_CAST(type, value) ((type)(value))
+#define HERD_REINTERPRET(type, value) ((type)(value))
+#define HERD_NULL NULL
 #endif
 
 /* The variable of a scope macro gets a new name each time, so that scopes nest. */
@@ -64,7 +111,7 @@ typedef void herd_misuse_fn(const char *function, const char *problem);
  * @return the former handler. Where that was the default one, it is returned as well, and can be
  *         set again.
  */
-HERD_API herd_misuse_fn *herd_on_misuse(herd_misuse_fn *handler);
+HERD_API herd_misuse_fn *herd_on_misuse(herd_misuse_fn *handler) HERD_NEVER_NULL;
 
 /* Report misuse as functions of the library do; for what headers define. MT-Safe. */
 HERD_API void herd_misused_(const char *function, const char *problem) __attribute__((cold));
@@ -75,7 +122,7 @@ HERD_API void herd_misused_(const char *function, const char *problem) __attribu
  *
  * @return a static string, for example "0.1.0".
  */
-HERD_API const char *herd_version(void);
+HERD_API const char *herd_version(void) HERD_NEVER_NULL;
 
 #ifdef __cplusplus
 }

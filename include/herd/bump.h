@@ -30,7 +30,8 @@
  *   memory, a limit is reached, or n * size overflows) or EINVAL (the alignment is not a power of
  *   two, or the call is misuse). Functions that return an int return 0 or an errno value. After a
  *   failure the arena is as it was before the call.
- * - Zero. A size of 0 counts as 1: every result is a distinct pointer.
+ * - Zero. A size of 0 counts as 1: every result is a distinct pointer. Do not write to it: a compiler
+ *   that knows sizes counts no byte there.
  * - Units. All sizes are in bytes. An alignment is a power of two; 1 is allowed, and so is a page
  *   or more.
  * - Cost. An allocation takes a handful of instructions, without a call, where size and alignment
@@ -112,6 +113,14 @@ typedef struct bump_config_s {
  *  @{ */
 
 /**
+ * Run the deferred functions and give all memory back. NULL is allowed.
+ *
+ * Cost: one release per chunk. Misuse: the arena belongs to a herd, or BUMP_HARDEN_CHECK finds an
+ * overwritten header. Then nothing is freed.
+ */
+HERD_API void bump_destroy(bump_t *bump);
+
+/**
  * Make an arena.
  *
  * @param config  NULL for the defaults; it is copied
@@ -125,10 +134,10 @@ typedef struct bump_config_s {
  * MT-Safe. Cost: one malloc(3) for the arena itself (less than 1 KiB, not counted in any limit).
  * There is no chunk unless first_chunk asks for it.
  */
-HERD_API bump_t *bump_new(const bump_config_t *config);
+HERD_API bump_t *bump_new(const bump_config_t *config) HERD_USED HERD_FREED_BY(bump_destroy, 1);
 
 /** The most bytes that an arena made by bump_new_in() needs for itself. */
-#define BUMP_OVERHEAD ((size_t)832)
+#define BUMP_OVERHEAD HERD_CAST(size_t, 832)
 
 /**
  * Make an arena in the caller's memory, for example in an array on the stack. The arena and its
@@ -153,15 +162,8 @@ HERD_API bump_t *bump_new(const bump_config_t *config);
  *
  * MT-Safe. Cost: constant.
  */
-HERD_API bump_t *bump_new_in(void *memory, size_t size, const bump_config_t *config);
-
-/**
- * Run the deferred functions and give all memory back. NULL is allowed.
- *
- * Cost: one release per chunk. Misuse: the arena belongs to a herd, or BUMP_HARDEN_CHECK finds an
- * overwritten header. Then nothing is freed.
- */
-HERD_API void bump_destroy(bump_t *bump);
+HERD_API bump_t *bump_new_in(void *memory, size_t size, const bump_config_t *config) HERD_USED
+	HERD_WRITES(1, 2) HERD_FREED_BY(bump_destroy, 1);
 
 /**
  * Free everything at once, and keep the memory hot for reuse: a phase that repeats asks the source
@@ -186,8 +188,30 @@ HERD_API int bump_reset(bump_t *bump);
  *
  * @return the memory, or NULL with errno ENOMEM or EINVAL.
  */
-HERD_API void *bump_alloc_slow(bump_t *bump, size_t size, size_t align)
-	__attribute__((cold, noinline));
+HERD_API void *bump_alloc_slow(bump_t *bump, size_t size, size_t align) HERD_ALLOCATES HERD_SIZED(2)
+	HERD_ALIGNED(3) __attribute__((cold, noinline));
+
+/* Returns `memory`, which has `size` bytes. See HERD_FORTIFY. */
+HERD_API void *bump_sized_(void *memory, size_t size) HERD_SIZED(2) HERD_NEVER_NULL
+	__attribute__((noinline));
+
+/**
+ * Define this to 1, before the header is included, and every size is visible to _FORTIFY_SOURCE and to
+ * the compiler's warnings: also that of an allocation which is inlined. Then a memcpy(3) that overruns
+ * one ends the process (_FORTIFY_SOURCE=3; with 2 where the size is a constant). Without it this
+ * holds for the functions that are not inlined (bump_calloc(), bump_memdup(), bump_realloc()), because
+ * a compiler forgets what was said of a function when it inlines it.
+ *
+ * Cost: an allocation is inlined as before, and calls a function that does nothing.
+ */
+#ifndef HERD_FORTIFY
+#define HERD_FORTIFY 0
+#endif
+#if HERD_FORTIFY
+#define BUMP_SIZED_(memory, size) bump_sized_(memory, size)
+#else
+#define BUMP_SIZED_(memory, size) (memory)
+#endif
 
 /**
  * Allocate `size` bytes that are aligned to `align`, uninitialised.
@@ -197,35 +221,41 @@ HERD_API void *bump_alloc_slow(bump_t *bump, size_t size, size_t align)
  *
  * @return the memory, or NULL with errno ENOMEM or EINVAL.
  */
-HERD_INLINE void *bump_alloc_aligned(bump_t *bump, size_t size, size_t align)
+HERD_INLINE HERD_ALLOCATES HERD_SIZED(2)
+	HERD_ALIGNED(3) void *bump_alloc_aligned(bump_t *bump, size_t size, size_t align)
 {
-	if (!__builtin_constant_p(align) || align - 1 >= 4096 || (align & (align - 1)) != 0)
+	if (!__builtin_constant_p(align) || align == 0 || align > 4096 ||
+	    (align & (align - 1)) != 0)
 		return bump_alloc_slow(bump, size, align);
 
 	/* All are const: in a caller that uses setjmp(3), gcc warns of locals that change. */
-	char *const end = bump->end;
-	const uintptr_t raised = (uintptr_t)bump->ptr + (align - 1);
-	char *const ptr = align <= 8 ? bump->ptr : (char *)(raised & ~(uintptr_t)(align - 1));
+	const uintptr_t end = HERD_REINTERPRET(uintptr_t, bump->end);
+	const uintptr_t below = align - 1;
+	const uintptr_t raised = HERD_REINTERPRET(uintptr_t, bump->ptr) + below;
+	char *const ptr = align <= 8 ? bump->ptr : HERD_REINTERPRET(char *, raised & ~below);
+	const uintptr_t start = HERD_REINTERPRET(uintptr_t, ptr);
 
-	if (__builtin_constant_p(size) && size - 1 < 4096) {
+	if (__builtin_constant_p(size) && size != 0 && size <= 4096) {
 		/* With a small constant the sum can't wrap: one addition and one comparison do. */
-		if (HERD_LIKELY((uintptr_t)ptr + size <= (uintptr_t)end)) {
-			bump->ptr = ptr + ((size + 7) & ~(size_t)7);
-			return ptr;
+		if (HERD_LIKELY(start + size <= end)) {
+			bump->ptr = ptr + ((size - 1) | 7) + 1;
+			return BUMP_SIZED_(ptr, size);
 		}
 	} else {
 		/*
 		 * Aligning may have passed the end. As the room is a multiple of 8, a size that
-		 * fits still fits when it is rounded up. A size of 0 wraps, and takes the slow
-		 * path.
+		 * fits still fits when it is rounded up. One less than 0 is more than any room: a
+		 * size of 0 takes the slow path. The builtins subtract as `-` does, but a sanitizer
+		 * of unsigned arithmetic does not report them.
 		 */
 		size_t room;
-		const bool passed =
-			__builtin_sub_overflow((uintptr_t)end, (uintptr_t)ptr, &room) && align > 8;
+		size_t last;
+		const bool passed = __builtin_sub_overflow(end, start, &room) && align > 8;
 
-		if (HERD_LIKELY(!passed && size - 1 < room)) {
-			bump->ptr = ptr + ((size - 1) | 7) + 1;
-			return ptr;
+		(void)__builtin_sub_overflow(size, HERD_CAST(size_t, 1), &last);
+		if (HERD_LIKELY(!passed && last < room)) {
+			bump->ptr = ptr + (last | 7) + 1;
+			return BUMP_SIZED_(ptr, size);
 		}
 	}
 	return bump_alloc_slow(bump, size, align);
@@ -237,7 +267,7 @@ HERD_INLINE void *bump_alloc_aligned(bump_t *bump, size_t size, size_t align)
  *
  * @return the memory, or NULL with errno ENOMEM.
  */
-HERD_INLINE void *bump_alloc(bump_t *bump, size_t size)
+HERD_INLINE HERD_ALLOCATES HERD_SIZED(2) void *bump_alloc(bump_t *bump, size_t size)
 {
 	return bump_alloc_aligned(bump, size, HERD_ALIGNOF(max_align_t));
 }
@@ -248,7 +278,8 @@ HERD_INLINE void *bump_alloc(bump_t *bump, size_t size)
  *
  * @return the memory, or NULL with errno ENOMEM or EINVAL.
  */
-HERD_INLINE void *bump_alloc_array(bump_t *bump, size_t n, size_t size, size_t align)
+HERD_INLINE HERD_ALLOCATES HERD_SIZED(2, 3)
+	HERD_ALIGNED(4) void *bump_alloc_array(bump_t *bump, size_t n, size_t size, size_t align)
 {
 	size_t bytes;
 
@@ -264,8 +295,9 @@ HERD_INLINE void *bump_alloc_array(bump_t *bump, size_t n, size_t size, size_t a
  *
  * @return the memory, or NULL with errno ENOMEM or EINVAL.
  */
-HERD_INLINE void *bump_alloc_flex(bump_t *bump, size_t least, size_t base, size_t n, size_t size,
-				  size_t align)
+HERD_INLINE HERD_ALLOCATES HERD_ALIGNED(6) void *bump_alloc_flex(bump_t *bump, size_t least,
+								 size_t base, size_t n, size_t size,
+								 size_t align)
 {
 	size_t bytes;
 
@@ -280,14 +312,14 @@ HERD_INLINE void *bump_alloc_flex(bump_t *bump, size_t least, size_t base, size_
  *
  * @return the memory, or NULL with errno ENOMEM.
  */
-HERD_API void *bump_calloc(bump_t *bump, size_t n, size_t size);
+HERD_API void *bump_calloc(bump_t *bump, size_t n, size_t size) HERD_ALLOCATES HERD_SIZED(2, 3);
 
 /**
  * Allocate one T, uninitialised: `struct node *node = BUMP_NEW(bump, struct node)`.
  *
  * @return a `T *`, or NULL with errno ENOMEM.
  */
-#define BUMP_NEW(bump, T) ((T *)bump_alloc_aligned((bump), sizeof(T), HERD_ALIGNOF(T)))
+#define BUMP_NEW(bump, T) HERD_CAST(T *, bump_alloc_aligned((bump), sizeof(T), HERD_ALIGNOF(T)))
 
 /**
  * Allocate n T, uninitialised, and check n * sizeof(T) for overflow:
@@ -295,7 +327,8 @@ HERD_API void *bump_calloc(bump_t *bump, size_t n, size_t size);
  *
  * @return a `T *`, or NULL with errno ENOMEM.
  */
-#define BUMP_NEW_ARRAY(bump, T, n) ((T *)bump_alloc_array((bump), (n), sizeof(T), HERD_ALIGNOF(T)))
+#define BUMP_NEW_ARRAY(bump, T, n)                                                                 \
+	HERD_CAST(T *, bump_alloc_array((bump), (n), sizeof(T), HERD_ALIGNOF(T)))
 
 /**
  * Allocate a struct T whose flexible array `member` has n elements:
@@ -304,22 +337,24 @@ HERD_API void *bump_calloc(bump_t *bump, size_t n, size_t size);
  * @return a `T *`, or NULL with errno ENOMEM.
  */
 #define BUMP_NEW_FLEX(bump, T, member, n)                                                          \
-	((T *)bump_alloc_flex((bump), sizeof(T), offsetof(T, member), (n),                         \
-			      sizeof(((T *)0)->member[0]), HERD_ALIGNOF(T)))
+	HERD_CAST(T *,                                                                             \
+		  bump_alloc_flex((bump), sizeof(T), offsetof(T, member), (n),                     \
+				  sizeof(HERD_CAST(T *, HERD_NULL)->member[0]), HERD_ALIGNOF(T)))
 
 /**
  * Copy `size` bytes into the arena, aligned to `align`. `src` may be NULL where size is 0.
  *
  * @return the copy, or NULL with errno ENOMEM or EINVAL.
  */
-HERD_API void *bump_memdup(bump_t *bump, const void *src, size_t size, size_t align);
+HERD_API void *bump_memdup(bump_t *bump, const void *src, size_t size, size_t align) HERD_ALLOCATES
+	HERD_READS(2, 3) HERD_SIZED(3) HERD_ALIGNED(4);
 
 /**
  * Copy a string, its NUL included.
  *
  * @return the copy, or NULL with errno ENOMEM.
  */
-HERD_API char *bump_strdup(bump_t *bump, const char *s);
+HERD_API char *bump_strdup(bump_t *bump, const char *s) HERD_ALLOCATES HERD_NONNULL(2);
 
 /**
  * Copy at most n bytes of a string, and add a NUL. The function reads at most n bytes of `s`, which may
@@ -327,7 +362,7 @@ HERD_API char *bump_strdup(bump_t *bump, const char *s);
  *
  * @return the copy, or NULL with errno ENOMEM.
  */
-HERD_API char *bump_strndup(bump_t *bump, const char *s, size_t n);
+HERD_API char *bump_strndup(bump_t *bump, const char *s, size_t n) HERD_ALLOCATES;
 
 /**
  * Print into the arena, as sprintf(3) prints. The text is formatted directly into the arena's tail.
@@ -335,7 +370,8 @@ HERD_API char *bump_strndup(bump_t *bump, const char *s, size_t n);
  * @return the NUL-terminated text; or NULL with errno ENOMEM, or with the error of vsnprintf(3)
  *         (EILSEQ, EOVERFLOW).
  */
-HERD_API char *bump_asprintf(bump_t *bump, const char *format, ...) HERD_PRINTF(2, 3);
+HERD_API char *bump_asprintf(bump_t *bump, const char *format, ...) HERD_ALLOCATES HERD_NONNULL(2)
+	HERD_PRINTF(2, 3);
 
 /**
  * Print into the arena as bump_asprintf() does, with a va_list. Its value is undetermined
@@ -343,7 +379,8 @@ HERD_API char *bump_asprintf(bump_t *bump, const char *format, ...) HERD_PRINTF(
  *
  * @return as bump_asprintf().
  */
-HERD_API char *bump_vasprintf(bump_t *bump, const char *format, va_list args) HERD_PRINTF(2, 0);
+HERD_API char *bump_vasprintf(bump_t *bump, const char *format, va_list args) HERD_ALLOCATES
+	HERD_NONNULL(2) HERD_PRINTF(2, 0);
 
 /** @} */
 /**
@@ -367,8 +404,8 @@ HERD_API char *bump_vasprintf(bump_t *bump, const char *format, va_list args) HE
  * @return the memory, with its first min(old_size, new_size) bytes kept; or NULL with errno ENOMEM
  *         or EINVAL, and then ptr is as it was.
  */
-HERD_API void *bump_realloc(bump_t *bump, void *ptr, size_t old_size, size_t new_size,
-			    size_t align);
+HERD_API void *bump_realloc(bump_t *bump, void *ptr, size_t old_size, size_t new_size, size_t align)
+	HERD_NONNULL(1) HERD_SIZED(4) HERD_ALIGNED(5);
 
 /**
  * Change the size of an allocation in place, or not at all. Any allocation can grow into the bytes
@@ -376,7 +413,8 @@ HERD_API void *bump_realloc(bump_t *bump, void *ptr, size_t old_size, size_t new
  *
  * @return true if the allocation has the new size now, false if it would have to move.
  */
-HERD_API bool bump_extend(bump_t *bump, void *ptr, size_t old_size, size_t new_size);
+HERD_API bool bump_extend(bump_t *bump, void *ptr, size_t old_size, size_t new_size)
+	HERD_NONNULL(1);
 
 /**
  * Take the newest allocation back. A large allocation, which has a chunk of its own, is taken back
@@ -403,7 +441,8 @@ HERD_API bool bump_free_last(bump_t *bump, void *ptr, size_t size);
  * @param room  set to the bytes that may be written, at least `size`; may be NULL
  * @return the memory, or NULL with errno ENOMEM or EINVAL.
  */
-HERD_API void *bump_reserve(bump_t *bump, size_t size, size_t align, size_t *room);
+HERD_API void *bump_reserve(bump_t *bump, size_t size, size_t align, size_t *room) HERD_NONNULL(1)
+	HERD_ALIGNED(3);
 
 /**
  * Allocate the first `used` bytes of the reservation at `start`. With 0, nothing is allocated.

@@ -75,7 +75,7 @@ typedef struct herd_cache_s herd_cache_t;
  *
  * MT-Safe. Cost: a few malloc(3), of less than 64 KiB in all.
  */
-HERD_API herd_cache_t *herd_cache_new(size_t limit);
+HERD_API herd_cache_t *herd_cache_new(size_t limit) HERD_USED;
 
 /**
  * Get the source for the configuration of herds and standalone arenas. It is valid as long as the
@@ -87,7 +87,7 @@ HERD_API herd_cache_t *herd_cache_new(size_t limit);
  *
  * @return the source.
  */
-HERD_API const herd_source_t *herd_cache_source(herd_cache_t *cache);
+HERD_API const herd_source_t *herd_cache_source(herd_cache_t *cache) HERD_NEVER_NULL;
 
 /**
  * Give kept chunks back to the system, the largest first, until at most `keep` bytes are kept.

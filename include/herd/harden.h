@@ -24,7 +24,7 @@
  * - If it is the header of a spare chunk, its arena or herd gets no chunks any more.
  */
 
-#include <stddef.h>
+#include "base.h"
 
 /**
  * Put a page that can't be accessed directly before and directly after every chunk from the
@@ -50,7 +50,7 @@
  * (vm.max_map_count, 65,530 on Linux by default). Functions return ENOMEM where the system has no
  * mapping left. Guard pages hold no memory, and count in no limit or statistic.
  */
-#define BUMP_HARDEN_GUARD ((size_t)1)
+#define BUMP_HARDEN_GUARD HERD_CAST(size_t, 1)
 
 /**
  * Keep a checksum over each chunk's header, and verify it before the header is relied on. The
@@ -82,7 +82,7 @@
  * Cost: 16 bytes per chunk, and a few nanoseconds for each chunk that comes, goes or is freed. A
  * reset takes one step per chunk.
  */
-#define BUMP_HARDEN_CHECK ((size_t)2)
+#define BUMP_HARDEN_CHECK HERD_CAST(size_t, 2)
 
 /**
  * Clear freed memory to zeros before it can be handed out again, and before it goes back to its
@@ -111,9 +111,9 @@
  *
  * Cost: each byte that is freed is written. For a reset, these are all bytes that were allocated.
  */
-#define BUMP_HARDEN_ZERO ((size_t)4)
+#define BUMP_HARDEN_ZERO HERD_CAST(size_t, 4)
 
 /** All flags of the hardened mode. */
-#define BUMP_HARDEN_ALL ((size_t)7)
+#define BUMP_HARDEN_ALL HERD_CAST(size_t, 7)
 
 #endif

@@ -209,13 +209,14 @@ namespace detail
 /* Room for n T. C refuses a size that is larger than any array, and calls on_oom. */
 template <typename T> T *allocate_array(bump_t *bump, std::size_t n)
 {
-	const bool fits = n <= PTRDIFF_MAX / sizeof(T);
-	void *const room =
-		bump_alloc_array(bump, fits ? n : SIZE_MAX, fits ? sizeof(T) : 2, alignof(T));
+	if (n > PTRDIFF_MAX / sizeof(T)) {
+		std::size_t all = SIZE_MAX;
 
-	if (!fits)
-		throw std::bad_array_new_length();
-	return static_cast<T *>(check(room));
+		__asm__("" : "+r"(all)); /* a compiler that knows the size warns of it */
+		if (bump_alloc_slow(bump, all, alignof(T)) == nullptr)
+			throw std::bad_array_new_length();
+	}
+	return static_cast<T *>(check(bump_alloc_array(bump, n, sizeof(T), alignof(T))));
 }
 
 /*
@@ -304,6 +305,9 @@ class place_to_defer
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wsign-conversion"
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Wc++20-extensions" /* T(args...) for an aggregate */
+#endif
 template <typename T, typename... Args> T *construct(void *where, Args &&...args)
 {
 	if constexpr (std::is_constructible_v<T, Args...>)
@@ -751,7 +755,9 @@ class arena final : public detail::owner
 	/** The arena that this object had is destroyed. */
 	arena &operator=(arena &&other) noexcept
 	{
-		arena(std::move(other)).swap(*this);
+		arena old(std::move(other));
+
+		old.swap(*this);
 		return *this;
 	}
 
@@ -1002,6 +1008,9 @@ class member final : public detail::owner
 	{
 		return member(pool.get(), herd_try_get(pool.get()));
 	}
+
+	member(const member &) = delete;
+	member &operator=(const member &) = delete;
 
 	member(member &&other) noexcept = default;
 

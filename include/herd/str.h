@@ -69,7 +69,7 @@ HERD_API int bump_str_grow_(bump_str_t *s, size_t n, const char *function)
 /** Make an empty string in the arena. It can't fail. Cost: no allocation. */
 HERD_INLINE void bump_str_init(bump_str_t *s, bump_t *bump)
 {
-	s->data = NULL;
+	s->data = HERD_NULL;
 	s->len = 0;
 	s->cap = 0;
 	s->bump = bump;
@@ -98,8 +98,10 @@ HERD_INLINE int bump_str_append_(bump_str_t *s, const void *bytes, size_t n, con
 {
 	/* No string is that long. The check keeps a compiler that knows n from a warning. */
 	const bool absurd = __builtin_constant_p(n) && n > SIZE_MAX / 2;
+	size_t last;
 
-	if (absurd || !HERD_LIKELY(n - 1 < s->cap - s->len)) {
+	(void)__builtin_sub_overflow(n, HERD_CAST(size_t, 1), &last);
+	if (absurd || !HERD_LIKELY(last < s->cap - s->len)) {
 		/* n == 0 comes here as well, because there may be no memory to copy to. */
 		const int error = n != 0 ? bump_str_grow_(s, n, function) : 0;
 
@@ -148,7 +150,7 @@ HERD_INLINE int bump_str_putc(bump_str_t *s, int c)
 		if (error != 0)
 			return error;
 	}
-	s->data[s->len++] = (char)c;
+	s->data[s->len++] = HERD_CAST(char, c);
 	return 0;
 }
 

@@ -154,10 +154,12 @@ HERD_API bump_vec_room_t bump_vec_grow_(bump_t *bump, void *data, size_t len, si
 
 /* Give the memory behind the elements back. On NULL, errno is set and nothing was changed. */
 HERD_API void *bump_vec_finish_(bump_t *bump, void *data, size_t len, size_t cap, size_t size,
-				size_t align, const char *function);
+				size_t align, const char *function) HERD_SIZED(3, 5)
+	HERD_ALIGNED(6);
 
 /* Report the misuse, and return `zero` filled with zeros. */
-HERD_API void *bump_vec_popped_none_(void *zero, size_t size) __attribute__((cold, noinline));
+HERD_API void *bump_vec_popped_none_(void *zero, size_t size) HERD_NEVER_NULL
+	__attribute__((cold, noinline));
 
 /* Make sure that there is room for n more; `slot` is the address of v->data, which is `data`. */
 HERD_INLINE int bump_vec_room_(bump_t *bump, void *slot, void *data, size_t len, size_t *cap,
@@ -169,8 +171,11 @@ HERD_INLINE int bump_vec_room_(bump_t *bump, void *slot, void *data, size_t len,
 	const bump_vec_room_t room =
 		bump_vec_grow_(bump, data, len, *cap, n, size, align, function);
 
-	if (room.data == NULL)
-		return (int)room.cap;
+	if (room.data == HERD_NULL) {
+		if (room.cap == 0) /* a compiler that looks for NULL can't know */
+			__builtin_unreachable();
+		return HERD_CAST(int, room.cap);
+	}
 	__builtin_memcpy(slot, &room.data, sizeof room.data); /* *slot has another type */
 	*cap = room.cap;
 	return 0;
@@ -183,7 +188,7 @@ HERD_INLINE void bump_vec_copy_(void *data, size_t *len, const void *items, size
 	const bool absurd = __builtin_constant_p(n) && size != 0 && n > SIZE_MAX / 2 / size;
 
 	if (n != 0 && !absurd)
-		__builtin_memcpy((char *)data + *len * size, items, n * size);
+		__builtin_memcpy(HERD_CAST(char *, data) + *len * size, items, n * size);
 	*len += n;
 }
 
@@ -191,7 +196,7 @@ HERD_INLINE void bump_vec_copy_(void *data, size_t *len, const void *items, size
 HERD_INLINE void *bump_vec_popped_(void *data, size_t *len, size_t size, void *zero)
 {
 	if (HERD_LIKELY(*len != 0))
-		return (char *)data + --*len * size;
+		return HERD_CAST(char *, data) + --*len * size;
 	return bump_vec_popped_none_(zero, size);
 }
 
@@ -217,7 +222,7 @@ HERD_INLINE void *bump_vec_popped_(void *data, size_t *len, size_t size, void *z
 	(void)__extension__({                                                                      \
 		BUMP_VEC_POINTER_ p = (v);                                                         \
 		bump_t *const arena = (b);                                                         \
-		p->data = NULL;                                                                    \
+		p->data = HERD_NULL;                                                               \
 		p->len = 0;                                                                        \
 		p->cap = 0;                                                                        \
 		p->bump = arena;                                                                   \
@@ -258,17 +263,19 @@ HERD_INLINE void *bump_vec_popped_(void *data, size_t *len, size_t size, void *z
 	__extension__({                                                                            \
 		BUMP_VEC_POINTER_ p = (v);                                                         \
 		char zero[sizeof(*p->data)] __attribute__((aligned(BUMP_VEC_ALIGN_(p))));          \
-		*(__typeof__(p->data))bump_vec_popped_(p->data, &p->len, sizeof(*p->data), zero);  \
+		*HERD_CAST(__typeof__(p->data),                                                    \
+			   bump_vec_popped_(p->data, &p->len, sizeof(*p->data), zero));            \
 	})
 
 #define BUMP_VEC_FINISH_(p, result, v)                                                             \
 	__extension__({                                                                            \
 		BUMP_VEC_POINTER_ p = (v);                                                         \
-		__typeof__(*p->data) *const result = (__typeof__(p->data))bump_vec_finish_(        \
-			p->bump, p->data, p->len, p->cap, sizeof(*p->data), BUMP_VEC_ALIGN_(p),    \
-			"bump_vec_finish");                                                        \
-		if (result != NULL) {                                                              \
-			p->data = NULL;                                                            \
+		__typeof__(*p->data) *const result = HERD_CAST(                                    \
+			__typeof__(p->data),                                                       \
+			bump_vec_finish_(p->bump, p->data, p->len, p->cap, sizeof(*p->data),       \
+					 BUMP_VEC_ALIGN_(p), "bump_vec_finish"));                  \
+		if (result != HERD_NULL) {                                                         \
+			p->data = HERD_NULL;                                                       \
 			p->len = 0;                                                                \
 			p->cap = 0;                                                                \
 		}                                                                                  \

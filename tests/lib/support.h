@@ -28,6 +28,11 @@
 
 #include <cmocka.h>
 
+/* Tests ask for sizes that no object can have. */
+#if !defined(__clang__)
+#pragma GCC diagnostic ignored "-Walloc-size-larger-than="
+#endif
+
 #include <herd/bump.h>
 
 #ifndef __has_feature
@@ -46,6 +51,19 @@
 #else
 #define TEST_SANITIZED 0
 #endif
+
+/* The result of a call that is expected to fail, or that is made for what it does besides. */
+static inline void test_ignore(const void *result)
+{
+	(void)result;
+}
+
+/* The same pointer, of which the compiler knows nothing: tests misuse memory on purpose. */
+static inline void *test_opaque(void *ptr)
+{
+	__asm__("" : "+r"(ptr));
+	return ptr;
+}
 
 /* --- a group of tests --- */
 

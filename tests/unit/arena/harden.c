@@ -502,7 +502,7 @@ static void destroying_reports_a_broken_spare_chunk(void **state)
 	assert_int_equal(bump_reset(bump), 0);
 	test_misuse_begin();
 	damage(headers.list[1], 1);
-	bump_destroy(bump);
+	bump_destroy(test_opaque(bump));
 	test_misuse_expect("bump_destroy");
 	bump_destroy(bump);
 	test_misuse_expect("bump_destroy");

@@ -105,7 +105,7 @@ static void peak_never_falls(void **state)
 		assert_int_equal(bump_reset(f->bump), 0);
 		assert_int_equal(fixture_stats(f->bump).peak, peak);
 		bump_set_limit(f->bump, 3000);
-		(void)bump_alloc(f->bump, 2500); /* makes spare memory go back */
+		test_ignore(bump_alloc(f->bump, 2500)); /* makes spare memory go back */
 		assert_int_equal(fixture_stats(f->bump).peak, peak);
 		assert_int_equal(f->source.peak, peak);
 	}

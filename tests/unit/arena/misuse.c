@@ -535,7 +535,7 @@ static void resetting_or_destroying_a_member_of_a_herd(void **state)
 
 	assert_int_equal(bump_reset(member), EINVAL);
 	test_misuse_expect("bump_reset");
-	bump_destroy(member);
+	bump_destroy(test_opaque(member));
 	test_misuse_expect("bump_destroy");
 	assert_true(bump_owns(member, p));
 	assert_true(test_verify(p, 100, 33));
@@ -618,7 +618,7 @@ static void commit_nothing_reserved(struct fixture *f)
 static void ask_a_broken_source(struct fixture *f)
 {
 	f->source.give_less = 1;
-	(void)bump_alloc(f->bump, 100000);
+	test_ignore(bump_alloc(f->bump, 100000));
 }
 
 static void longjmp_out_of_the_handler_leaves_the_arena_usable(void **state)
@@ -665,7 +665,7 @@ static void abort_by_commit(void *arg)
 
 static void allocate(void *arg)
 {
-	(void)bump_alloc(arg, 8);
+	test_ignore(bump_alloc(arg, 8));
 }
 
 static void abort_by_allocating_in_a_deferred_function(void *arg)

@@ -184,11 +184,12 @@ static void growth_to_a_larger_alignment_moves_where_it_must(void **state)
 static void zero_counts_as_one_byte_when_resized(void **state)
 {
 	struct fixture *f = *state;
-	char *const p = bump_alloc_aligned(f->bump, 0, 1);
+	/* Compilers count no byte there, but there is one: a size of 0 counts as 1. */
+	char *const p = test_opaque(bump_alloc_aligned(f->bump, 0, 1));
 
 	assert_ptr_equal(bump_realloc(f->bump, p, 0, 100, 1), p);
 	test_fill(p, 100, 18);
-	assert_ptr_equal(bump_realloc(f->bump, p, 100, 0, 1), p);
+	assert_ptr_equal(test_opaque(bump_realloc(f->bump, p, 100, 0, 1)), p);
 	*p = 'x';
 	assert_true(bump_extend(f->bump, p, 0, 0));
 	assert_int_equal(*p, 'x');
