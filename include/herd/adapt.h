@@ -52,7 +52,7 @@ extern "C" {
  */
 
 /** Allocate: `void *(void *ctx, size_t size)`. @return the memory, or NULL with errno ENOMEM. */
-static inline HERD_USED HERD_SIZED(2) void *bump_adapt_alloc(void *ctx, size_t size)
+static inline HERD_TAKEN HERD_SIZED(2) void *bump_adapt_alloc(void *ctx, size_t size)
 {
 	return bump_alloc(HERD_CAST(bump_t *, ctx), size);
 }
@@ -63,7 +63,7 @@ static inline HERD_USED HERD_SIZED(2) void *bump_adapt_alloc(void *ctx, size_t s
  *
  * @return the memory, or NULL with errno ENOMEM.
  */
-static inline HERD_USED HERD_SIZED(2, 3) void *bump_adapt_alloc_array(void *ctx, size_t n,
+static inline HERD_TAKEN HERD_SIZED(2, 3) void *bump_adapt_alloc_array(void *ctx, size_t n,
 								      size_t size)
 {
 	return bump_alloc_array(HERD_CAST(bump_t *, ctx), n, size, HERD_ALIGNOF(max_align_t));
@@ -72,7 +72,7 @@ static inline HERD_USED HERD_SIZED(2, 3) void *bump_adapt_alloc_array(void *ctx,
 /**
  * The same with `unsigned`, as zlib's alloc_func. @return the memory, or NULL with errno ENOMEM.
  */
-static inline HERD_USED HERD_SIZED(2, 3) void *bump_adapt_alloc_uint(void *ctx, unsigned n,
+static inline HERD_TAKEN HERD_SIZED(2, 3) void *bump_adapt_alloc_uint(void *ctx, unsigned n,
 								     unsigned size)
 {
 	return bump_adapt_alloc_array(ctx, n, size);
@@ -83,7 +83,7 @@ static inline HERD_USED HERD_SIZED(2, 3) void *bump_adapt_alloc_uint(void *ctx, 
  *
  * @return the memory, or NULL with errno ENOMEM (also where an argument is negative).
  */
-static inline HERD_USED HERD_SIZED(2, 3) void *bump_adapt_alloc_int(void *ctx, int n, int size)
+static inline HERD_TAKEN HERD_SIZED(2, 3) void *bump_adapt_alloc_int(void *ctx, int n, int size)
 {
 	return bump_adapt_alloc_array(ctx, n < 0 || size < 0 ? SIZE_MAX : HERD_CAST(size_t, n),
 				      n < 0 || size < 0 ? 2 : HERD_CAST(size_t, size));
@@ -162,7 +162,7 @@ static inline void *bump_adapt_label_(void *whole, bump_t *bump, size_t size)
 }
 
 /** Allocate: `void *(void *ctx, size_t size)`. @return the memory, or NULL with errno ENOMEM. */
-static inline HERD_USED void *bump_adapt_sized_alloc(void *ctx, size_t size)
+static inline HERD_TAKEN void *bump_adapt_sized_alloc(void *ctx, size_t size)
 {
 	bump_t *const bump = HERD_CAST(bump_t *, ctx);
 
@@ -265,7 +265,7 @@ static inline void *bump_adapt_heap_(void *whole, size_t size)
 }
 
 /** Allocate as malloc(3). @return the memory, or NULL with errno ENOMEM. */
-static inline HERD_USED void *bump_adapt_local_malloc(size_t size)
+static inline HERD_TAKEN void *bump_adapt_local_malloc(size_t size)
 {
 	bump_t *const bump = bump_adapt_local_arena_;
 
@@ -275,7 +275,7 @@ static inline HERD_USED void *bump_adapt_local_malloc(size_t size)
 }
 
 /** Allocate as calloc(3). @return the memory, or NULL with errno ENOMEM. */
-static inline HERD_USED void *bump_adapt_local_calloc(size_t n, size_t size)
+static inline HERD_TAKEN void *bump_adapt_local_calloc(size_t n, size_t size)
 {
 	bump_t *const bump = bump_adapt_local_arena_;
 	size_t bytes;

@@ -34,6 +34,8 @@
  *   stands before the block, and the function that frees it reads that header.
  * - HERD_ALIGNED: the result has the alignment of that argument.
  * - HERD_USED: a result that is ignored is lost memory, or a failure that nobody sees.
+ * - HERD_TAKEN: an allocation that is ignored. It is no leak, because the arena frees it, so a compiler
+ *   warns only with _FORTIFY_SOURCE, as of malloc(3) with glibc.
  * - HERD_NONNULL: these arguments are read or written without a test for NULL.
  * - HERD_NEVER_NULL: the function can't fail.
  * - HERD_READS, HERD_WRITES: the function reads, or writes, so many bytes behind a pointer.
@@ -54,7 +56,12 @@
 #define HERD_USED __attribute__((warn_unused_result))
 #define HERD_NONNULL(...) __attribute__((nonnull(__VA_ARGS__)))
 #define HERD_NEVER_NULL __attribute__((returns_nonnull))
-#define HERD_ALLOCATES HERD_USED HERD_NONNULL(1)
+#if defined(_FORTIFY_SOURCE) && _FORTIFY_SOURCE > 0
+#define HERD_TAKEN HERD_USED
+#else
+#define HERD_TAKEN
+#endif
+#define HERD_ALLOCATES HERD_TAKEN HERD_NONNULL(1)
 #if defined(__clang__) || __GNUC__ < 11
 #define HERD_READS(pointer_at, size_at)
 #define HERD_WRITES(pointer_at, size_at)

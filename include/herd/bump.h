@@ -196,16 +196,23 @@ HERD_API void *bump_sized_(void *memory, size_t size) HERD_SIZED(2) HERD_NEVER_N
 	__attribute__((noinline));
 
 /**
- * Define this to 1, before the header is included, and every size is visible to _FORTIFY_SOURCE and to
- * the compiler's warnings: also that of an allocation which is inlined. Then a memcpy(3) that overruns
- * one ends the process (_FORTIFY_SOURCE=3; with 2 where the size is a constant). Without it this
- * holds for the functions that are not inlined (bump_calloc(), bump_memdup(), bump_realloc()), because
- * a compiler forgets what was said of a function when it inlines it.
+ * Where this is 1, every size is visible to _FORTIFY_SOURCE and to the compiler's warnings: also that
+ * of an allocation which is inlined. Then a memcpy(3) that overruns one ends the process
+ * (_FORTIFY_SOURCE=3; with 2 where the size is a constant). Where it is 0 this holds for the functions
+ * that are not inlined (bump_calloc(), bump_memdup(), bump_realloc()), because a compiler forgets what
+ * was said of a function when it inlines it.
+ *
+ * It is 1 with _FORTIFY_SOURCE=3 and an optimiser, else 0. A program may define it before the header
+ * is included.
  *
  * Cost: an allocation is inlined as before, and calls a function that does nothing.
  */
 #ifndef HERD_FORTIFY
+#if defined(_FORTIFY_SOURCE) && _FORTIFY_SOURCE >= 3 && defined(__OPTIMIZE__)
+#define HERD_FORTIFY 1
+#else
 #define HERD_FORTIFY 0
+#endif
 #endif
 #if HERD_FORTIFY
 #define BUMP_SIZED_(memory, size) bump_sized_(memory, size)

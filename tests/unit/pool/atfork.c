@@ -241,7 +241,7 @@ static int fork_beside_a_trim(void)
 	herd_t *const herd = herd_new(&config);
 	bump_t *const bump = herd_get(herd);
 
-	(void)bump_alloc(bump, 100);
+	assert_non_null(bump_alloc(bump, 100));
 	herd_put(herd, bump);
 	if (herd_reset(herd) != 0 || pthread_create(&thread, NULL, trim_all, herd) != 0)
 		return 1;
