@@ -25,24 +25,44 @@
 
 #define HERD_PRINTF(format_at, args_at) __attribute__((format(printf, format_at, args_at)))
 
+/**
+ * Define this to 1, before the headers of herd are included, and compilers learn what functions return:
+ * how large it is, how aligned, and that it is to be used. Then gcc and clang warn of an overrun that
+ * they can see, and _FORTIFY_SOURCE=3 ends the process at others (2 where the size is a constant).
+ *
+ * It asks more of a program than herd does, therefore a program has to ask for it:
+ *
+ * - An allocation of size 0 has no bytes, although herd gives it one.
+ * - A block that bump_extend() enlarged has its former size for the compiler. Use bump_realloc(), and
+ *   its result.
+ * - A result that is not used gets a warning, in gcc even behind `(void)`. So does a call that can only
+ *   fail, as one that asks for SIZE_MAX bytes.
+ * - An arena counts as freed after bump_destroy(), although misuse frees nothing.
+ *
+ * Cost: an allocation is inlined as before, and calls a function that does nothing. For compilers
+ * forget what was said of a function when they inline it.
+ */
+#ifndef HERD_FORTIFY
+#define HERD_FORTIFY 0
+#endif
+
 /*
- * What compilers learn about a function. They warn of an overrun that they can see, and _FORTIFY_SOURCE
- * ends the process at one that shows up later. Each attribute is used only where it is true:
+ * What compilers learn with HERD_FORTIFY.
  *
  * - HERD_SIZED: the result has that many bytes, or the product of two arguments. Not bump_reserve(),
  *   whose result may be written up to *room. Not bump_adapt_sized_alloc() and its like: a header
  *   stands before the block, and the function that frees it reads that header.
- * - HERD_ALIGNED: the result has the alignment of that argument.
- * - HERD_USED: a result that is ignored is lost memory, or a failure that nobody sees.
- * - HERD_TAKEN: an allocation that is ignored. It is no leak, because the arena frees it, so a compiler
- *   warns only with _FORTIFY_SOURCE, as of malloc(3) with glibc.
+ * - HERD_ALIGNED: the result has the alignment of that argument. Not bump_realloc(): what shrinks stays
+ *   where it is.
+ * - HERD_TAKEN: a result that is ignored is lost until the arena is freed.
  * - HERD_NONNULL: these arguments are read or written without a test for NULL.
  * - HERD_NEVER_NULL: the function can't fail.
  * - HERD_READS, HERD_WRITES: the function reads, or writes, so many bytes behind a pointer.
- * - HERD_FREED_BY: what frees the result, whatever happens. Not herd_destroy() and
- *   herd_cache_destroy(), which free nothing where they return EBUSY.
- *
+ * - HERD_FREED_BY: what frees the result. Not herd_destroy() and herd_cache_destroy(), which free
+ *   nothing where they return EBUSY.
  * - HERD_ALLOCATES: a function of an arena, which comes first, whose result is used.
+ *
+ * Always: HERD_USED, for what makes an arena, a herd or a cache. If that is ignored, it is leaked.
  *
  * No function has the plain attribute `malloc`, because it is not true of an arena. It promises that
  * nothing but the result leads to the bytes, so a compiler may leave out a store that it sees nobody
@@ -51,18 +71,22 @@
  * it does not move; herd_get() returns a member that was out before; bump_reserve() returns the same
  * bytes again. With two arguments (HERD_FREED_BY) the attribute promises none of this.
  */
+#define HERD_USED __attribute__((warn_unused_result))
+#if HERD_FORTIFY
 #define HERD_SIZED(...) __attribute__((alloc_size(__VA_ARGS__)))
 #define HERD_ALIGNED(at) __attribute__((alloc_align(at)))
-#define HERD_USED __attribute__((warn_unused_result))
+#define HERD_TAKEN HERD_USED
 #define HERD_NONNULL(...) __attribute__((nonnull(__VA_ARGS__)))
 #define HERD_NEVER_NULL __attribute__((returns_nonnull))
-#if defined(_FORTIFY_SOURCE) && _FORTIFY_SOURCE > 0
-#define HERD_TAKEN HERD_USED
 #else
+#define HERD_SIZED(...)
+#define HERD_ALIGNED(at)
 #define HERD_TAKEN
+#define HERD_NONNULL(...)
+#define HERD_NEVER_NULL
 #endif
 #define HERD_ALLOCATES HERD_TAKEN HERD_NONNULL(1)
-#if defined(__clang__) || __GNUC__ < 11
+#if !HERD_FORTIFY || defined(__clang__) || __GNUC__ < 11
 #define HERD_READS(pointer_at, size_at)
 #define HERD_WRITES(pointer_at, size_at)
 #define HERD_FREED_BY(function, at)

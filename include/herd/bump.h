@@ -30,8 +30,7 @@
  *   memory, a limit is reached, or n * size overflows) or EINVAL (the alignment is not a power of
  *   two, or the call is misuse). Functions that return an int return 0 or an errno value. After a
  *   failure the arena is as it was before the call.
- * - Zero. A size of 0 counts as 1: every result is a distinct pointer. Do not write to it: a compiler
- *   that knows sizes counts no byte there.
+ * - Zero. A size of 0 counts as 1: every result is a distinct pointer.
  * - Units. All sizes are in bytes. An alignment is a power of two; 1 is allowed, and so is a page
  *   or more.
  * - Cost. An allocation takes a handful of instructions, without a call, where size and alignment
@@ -177,6 +176,21 @@ HERD_API bump_t *bump_new_in(void *memory, size_t size, const bump_config_t *con
  */
 HERD_API int bump_reset(bump_t *bump);
 
+/**
+ * Give memory that holds no allocation back to the source, until at most `keep` bytes of it are left.
+ * After a reset that is all that the arena holds. Allocations, marks and an open reservation stay as
+ * they are. A chunk with one allocation in it stays.
+ *
+ * A member of a herd has no such memory of its own: for it the call is misuse. Use herd_trim().
+ *
+ * @param keep  0: nothing is kept
+ * @return the bytes that were given back; 0 where the call is misuse, or BUMP_HARDEN_CHECK finds an
+ *         overwritten header.
+ *
+ * Cost: one step per spare chunk, and one release for each that goes back.
+ */
+HERD_API size_t bump_trim(bump_t *bump, size_t keep);
+
 /** @} */
 /** @name Allocating
  *  @{ */
@@ -195,25 +209,7 @@ HERD_API void *bump_alloc_slow(bump_t *bump, size_t size, size_t align) HERD_ALL
 HERD_API void *bump_sized_(void *memory, size_t size) HERD_SIZED(2) HERD_NEVER_NULL
 	__attribute__((noinline));
 
-/**
- * Where this is 1, every size is visible to _FORTIFY_SOURCE and to the compiler's warnings: also that
- * of an allocation which is inlined. Then a memcpy(3) that overruns one ends the process
- * (_FORTIFY_SOURCE=3; with 2 where the size is a constant). Where it is 0 this holds for the functions
- * that are not inlined (bump_calloc(), bump_memdup(), bump_realloc()), because a compiler forgets what
- * was said of a function when it inlines it.
- *
- * It is 1 with _FORTIFY_SOURCE=3 and an optimiser, else 0. A program may define it before the header
- * is included.
- *
- * Cost: an allocation is inlined as before, and calls a function that does nothing.
- */
-#ifndef HERD_FORTIFY
-#if defined(_FORTIFY_SOURCE) && _FORTIFY_SOURCE >= 3 && defined(__OPTIMIZE__)
-#define HERD_FORTIFY 1
-#else
-#define HERD_FORTIFY 0
-#endif
-#endif
+/* See HERD_FORTIFY. */
 #if HERD_FORTIFY
 #define BUMP_SIZED_(memory, size) bump_sized_(memory, size)
 #else
@@ -412,7 +408,7 @@ HERD_API char *bump_vasprintf(bump_t *bump, const char *format, va_list args) HE
  *         or EINVAL, and then ptr is as it was.
  */
 HERD_API void *bump_realloc(bump_t *bump, void *ptr, size_t old_size, size_t new_size, size_t align)
-	HERD_NONNULL(1) HERD_SIZED(4) HERD_ALIGNED(5);
+	HERD_NONNULL(1) HERD_SIZED(4);
 
 /**
  * Change the size of an allocation in place, or not at all. Any allocation can grow into the bytes

@@ -144,7 +144,7 @@ HERD_API int herd_reset(herd_t *herd);
  * @return the member, which herd_put() or herd_discard() takes back; or NULL with errno ENOMEM
  *         (there is no memory, or a limit is reached).
  */
-HERD_API bump_t *herd_get(herd_t *herd) HERD_USED;
+HERD_API bump_t *herd_get(herd_t *herd) HERD_TAKEN;
 
 /**
  * Check out an idle member. The function never allocates and never waits. MT-Safe, lock-free.
@@ -152,7 +152,7 @@ HERD_API bump_t *herd_get(herd_t *herd) HERD_USED;
  * @return the member; or NULL with errno EAGAIN where no member is idle, or a reset or another cold
  *         operation has the idle ones just now.
  */
-HERD_API bump_t *herd_try_get(herd_t *herd) HERD_USED;
+HERD_API bump_t *herd_try_get(herd_t *herd) HERD_TAKEN;
 
 /**
  * Put a member back. Its allocations stay valid. NULL is allowed. MT-Safe, lock-free. Misuse: the

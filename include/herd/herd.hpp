@@ -775,6 +775,14 @@ class arena final : public detail::owner
 		detail::check(*this ? bump_reset(get()) : EINVAL, "bump_reset");
 	}
 
+	/** Give memory without allocations back. Returns the bytes that were given back. See bump_trim(). */
+	std::size_t trim(std::size_t keep = 0) noexcept
+	{
+		if (!*this)
+			detail::empty_used("herd::arena::trim");
+		return *this ? bump_trim(get(), keep) : 0;
+	}
+
 	/** Hand the arena to C: it is not destroyed here. Its resource can still be used. */
 	[[nodiscard]] bump_t *release() noexcept
 	{

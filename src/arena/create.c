@@ -226,8 +226,7 @@ static bool is_standalone(const struct arena *a, const char *function)
 {
 	if (a->herd == NULL)
 		return arena_usable(a, function);
-	misuse(function,
-	       "the arena belongs to a herd: use herd_put, herd_discard, herd_reset or herd_destroy");
+	misuse(function, "the arena belongs to a herd: use the functions of herd.h");
 	return false;
 }
 
@@ -266,6 +265,21 @@ int bump_reset(bump_t *bump)
 	if (error == 0)
 		PROBE1(bump_reset, bump);
 	return error;
+}
+
+/*
+ * The current chunk goes as well if it is empty, unless a reservation is open in it. A mark may lead to
+ * it: whether one is void does not depend on its chunk (mark.c).
+ */
+size_t bump_trim(bump_t *bump, size_t keep)
+{
+	struct arena *a = arena_of(bump);
+
+	if (!is_standalone(a, "bump_trim") || !expect_all_valid(a, "bump_trim", true))
+		return 0;
+	if (!arena_has_reservation(a))
+		arena_strip(a);
+	return spare_trim(a->spare, keep);
 }
 
 void bump_destroy(bump_t *bump)

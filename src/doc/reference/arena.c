@@ -28,6 +28,7 @@ static int name_files(const char *const *names, size_t n)
 		puts(copy);
 		bump_reset(bump); /* everything is free, and its memory is used again */
 	}
+	bump_trim(bump, 4096); /* the arena lives on with a page */
 	bump_destroy(bump);
 	return 0;
 }

@@ -63,12 +63,12 @@ void *mistake(bump_t *bump, herd_t *herd)
 #elif RIGHT == 5
 	static char memory[2048];
 	return bump_new_in(memory, 2048, NULL);
-#elif WRONG == 6 /* used: an allocation that nobody uses */
+#elif WRONG == 6 /* gcc clang: an allocation that nobody uses */
 	bump_alloc(bump, 10);
 	return NULL;
 #elif RIGHT == 6
 	return bump_alloc(bump, 10);
-#elif WRONG == 7 /* used: an array that nobody uses */
+#elif WRONG == 7 /* gcc clang: an array that nobody uses */
 	bump_calloc(bump, 10, 10);
 	return NULL;
 #elif RIGHT == 7

@@ -206,6 +206,34 @@ static void break_header(void *arg)
 	damage(vandal->c, vandal->way);
 }
 
+/* Of a chunk with an allocation, and of one that is spare. */
+static void a_trim_gives_back_nothing_where_a_header_is_broken(void **state)
+{
+	(void)state;
+	test_misuse_begin();
+	for (size_t way = 0; way < 2 * WAYS; way++) {
+		bump_t *const bump = make(0);
+
+		assert_non_null(bump_alloc(bump, 6000));
+		assert_non_null(bump_alloc(bump, 100));
+		struct chunk *const c = newest(bump);
+		bump_stats_t before, after;
+
+		if (way >= WAYS)
+			assert_int_equal(bump_reset(bump), 0);
+		bump_stats(bump, &before);
+		damage(c, way % WAYS);
+		assert_int_equal(bump_trim(bump, 0), 0);
+		expect_reported("bump_trim", way % WAYS);
+		test_misuse_clear();
+		damage(c, way % WAYS);
+		bump_stats(bump, &after);
+		assert_int_equal(after.reserved, before.reserved);
+		bump_destroy(bump);
+	}
+	test_misuse_end();
+}
+
 static void a_deferred_function_that_breaks_a_spare_chunk_keeps_all_from_being_freed(void **state)
 {
 	(void)state;
@@ -260,6 +288,7 @@ int main(void)
 		cmocka_unit_test(what_works_at_the_position_needs_no_header),
 		cmocka_unit_test(growing_past_a_broken_header_keeps_the_sums),
 		cmocka_unit_test(a_mark_made_over_a_broken_header_frees_what_it_should_or_reports),
+		cmocka_unit_test(a_trim_gives_back_nothing_where_a_header_is_broken),
 		cmocka_unit_test(
 			a_deferred_function_that_breaks_a_spare_chunk_keeps_all_from_being_freed),
 		cmocka_unit_test(an_empty_chunk_that_cannot_go_is_the_reason_that_is_reported),
