@@ -553,7 +553,8 @@ HERD_INLINE bump_scope_t bump_scope_enter_(bump_t *bump)
  * - must not allocate from the arena, or call a function of its herd: that is misuse;
  * - must return: it must not longjmp;
  * - must not wait for a thread that resets or forks: a fork(2) in another thread waits for the end
- *   of a reset.
+ *   of a reset. It keeps cold operations of all herds out meanwhile, and gets that find no idle
+ *   member: so it must not wait for those either.
  *
  * While a herd is reset or destroyed, its other cold operations wait, and so does a herd_get() or a
  * herd_local() that finds no idle member. A deferred function that uses another herd may have to wait

@@ -20,14 +20,21 @@
  *    inside change the same word. So either the fork sees that a thread is inside, or the thread
  *    sees that a fork is under way and waits.
  *
- * INV-GATE: while FORKING is set and nobody is inside, no lock of the library is held but gate_lock.
+ * There are two gates. A thread in the outer one may be in a deferred function, which may wait for
+ * another thread, and that one may allocate. So a fork closes the outer gate first, and waits until
+ * nobody is inside. Only then it closes the inner one, whose locks are leaves, and held for moments.
+ * A thread inside the outer gate need not go through the inner one.
+ *
+ * INV-GATE: while both gates are closed and nobody is inside, no lock of the library is held but
+ * gate_lock.
  *
  * The handlers are installed when the library is loaded. Those of a program, which come later, run
  * before ours when the fork begins. So a program may take its own locks in such a handler, and hold
  * them where it calls the library: nobody who waits for its locks is kept waiting at the gate.
  *
- * Lock order: gate_lock comes first, and its holder takes no other one. The locks of herds come
- * next, then those of the registry and of spare lists, then that of regions.
+ * Lock order: gate_lock comes first, and its holder takes no other one. The locks of herds come next.
+ * The leaves are behind the inner gate: the registry's, then that of repairs; spare lists; regions,
+ * then that of kept ranges; the list of tables in local.c.
  *
  * Cancellation: see gate_cancel_disable(). Waits in this file are with cancellation off.
  */
@@ -42,7 +49,7 @@
 #include "base/thread.h"
 
 /*
- * The gate. A stripe's `state` counts those inside in steps of INSIDE, and has the bit FORKING
+ * A gate. A stripe's `state` counts those inside in steps of INSIDE, and has the bit FORKING
  * while a fork is under way. Who comes then waits, and who leaves wakes the fork. Each thread has
  * one stripe, and several threads share one: threads that make and destroy small herds go through
  * the gate all the time, and must not meet at one counter.
@@ -54,7 +61,11 @@ struct stripe {
 	_Atomic size_t state __attribute__((aligned(64)));
 };
 
-static struct stripe stripes[STRIPES];
+struct gate {
+	struct stripe stripes[STRIPES];
+};
+
+static struct gate outer, inner;
 
 unsigned gate_forks;
 
@@ -67,6 +78,8 @@ static pthread_cond_t gate_changed = PTHREAD_COND_INITIALIZER;
 
 /* How often this thread is inside: it may reset a herd in a deferred function of another. */
 static THREAD_LOCAL unsigned depth;
+/* And inside the inner gate, as long as it is not inside the outer one. */
+static THREAD_LOCAL unsigned leaf_depth;
 
 /* Whether gate_cancel_disable() was called since this thread went in, and the state before it. */
 static THREAD_LOCAL bool cancel_disabled;
@@ -76,7 +89,7 @@ static THREAD_LOCAL int cancel_state;
  * The same at every call of a thread: it has to leave by the stripe by which it came. Relaxed: that
  * threads are spread evenly is all that counts. Numbers that wrap do no harm.
  */
-static struct stripe *my_stripe(void)
+static struct stripe *my_stripe(struct gate *gate)
 {
 	static _Atomic unsigned threads;
 	static THREAD_LOCAL unsigned char number; /* from 1 on; 0: none yet */
@@ -85,7 +98,7 @@ static struct stripe *my_stripe(void)
 		number = (unsigned char)(1 + atomic_fetch_add_explicit(&threads, 1,
 								       memory_order_relaxed) %
 						     STRIPES);
-	return &stripes[number - 1];
+	return &gate->stripes[number - 1];
 }
 
 /*
@@ -121,14 +134,11 @@ static __attribute__((noinline)) void wake_fork(void)
 
 /*
  * Acquire (A, C'): pairs with the release in after_fork(), also in a child, which made the gate
- * anew. A thread that is inside already does not wait: the fork waits for it.
+ * anew.
  */
-void gate_enter(void)
+static void go_in(struct gate *gate)
 {
-	if (depth++ != 0)
-		return;
-
-	struct stripe *stripe = my_stripe();
+	struct stripe *stripe = my_stripe(gate);
 
 	if ((thread_add(&stripe->state, INSIDE, memory_order_acquire) & FORKING) != 0)
 		wait_for_fork(stripe);
@@ -136,22 +146,46 @@ void gate_enter(void)
 
 /*
  * Release (B): pairs with the acquire in close_gate(). What we did inside is whole when the fork
- * goes on. Cancellation comes last: a thread that is cancelled at once must have left.
+ * goes on.
  */
+static void go_out(struct gate *gate)
+{
+	const size_t former =
+		thread_add(&my_stripe(gate)->state, -(size_t)INSIDE, memory_order_release);
+
+	if ((former & FORKING) != 0)
+		wake_fork();
+}
+
+/* A thread that is inside already does not wait: the fork waits for it. */
+void gate_enter(void)
+{
+	if (depth++ == 0)
+		go_in(&outer);
+}
+
+/* Cancellation comes last: a thread that is cancelled at once must have left. */
 void gate_leave(void)
 {
 	if (--depth != 0)
 		return;
-
-	const size_t former =
-		thread_add(&my_stripe()->state, -(size_t)INSIDE, memory_order_release);
-
-	if ((former & FORKING) != 0)
-		wake_fork();
+	go_out(&outer);
 	if (cancel_disabled) {
 		cancel_disabled = false;
 		pthread_setcancelstate(cancel_state, NULL);
 	}
+}
+
+void gate_enter_leaf(void)
+{
+	if (depth == 0 && leaf_depth++ == 0)
+		go_in(&inner);
+}
+
+void gate_leave_leaf(void)
+{
+	if (depth == 0 && --leaf_depth == 0)
+		go_out(&inner);
 }
 
 /*
@@ -169,21 +203,21 @@ void gate_cancel_disable(void)
 
 /*
  * Whoever comes from now on waits. @return whether somebody is inside. Acquire (B'): pairs with the
- * release in gate_leave() and in wait_for_fork(). Without `break`: every stripe has to be closed.
+ * release in go_out() and in wait_for_fork(). Without `break`: every stripe has to be closed.
  */
-static bool close_gate(void)
+static bool close_gate(struct gate *gate)
 {
 	bool inside = false;
 
 	for (size_t i = 0; i < STRIPES; i++)
-		inside |= atomic_fetch_or_explicit(&stripes[i].state, FORKING,
+		inside |= atomic_fetch_or_explicit(&gate->stripes[i].state, FORKING,
 						   memory_order_acquire) >= INSIDE;
 	return inside;
 }
 
 /*
  * A fork in a deferred function, in a walk, or in a source that a cold operation calls, can't wait
- * for itself, and so waits for nobody: there only exec(3) is safe in the child.
+ * for itself, and so waits for nobody in the outer gate: there only exec(3) is safe in the child.
  *
  * The forking thread counts as inside, by its depth alone: handlers of the program that are called
  * after this one may use the library.
@@ -195,19 +229,25 @@ static void before_fork(void)
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state); /* a wait is a cancellation point */
 	pthread_mutex_lock(&gate_lock);
 	/* Closed anew each time: another thread's fork may have come and gone while we waited. */
-	while (close_gate() && depth == 0)
+	while ((close_gate(&outer) && depth == 0) || close_gate(&inner))
 		pthread_cond_wait(&gate_changed, &gate_lock);
 	depth++;
 	pthread_setcancelstate(state, NULL);
 }
 
-/* The end of a fork, in parent and child. Release (C): pairs with the acquire in gate_enter(). */
+static void open_gate(struct gate *gate)
+{
+	for (size_t i = 0; i < STRIPES; i++)
+		atomic_fetch_and_explicit(&gate->stripes[i].state, ~(size_t)FORKING,
+					  memory_order_release);
+}
+
+/* The end of a fork, in parent and child. Release (C): pairs with the acquire in go_in(). */
 static void after_fork(void)
 {
 	depth--;
-	for (size_t i = 0; i < STRIPES; i++)
-		atomic_fetch_and_explicit(&stripes[i].state, ~(size_t)FORKING,
-					  memory_order_release);
+	open_gate(&inner);
+	open_gate(&outer);
 	pthread_cond_broadcast(&gate_changed);
 	pthread_mutex_unlock(&gate_lock);
 }
@@ -225,10 +265,12 @@ static void after_fork_in_child(void)
 	void (*const call)(void) = atomic_load_explicit(&call_in_child, memory_order_relaxed);
 
 	gate_forks++;
-	for (size_t i = 0; i < STRIPES; i++)
-		atomic_store_explicit(&stripes[i].state, 0, memory_order_relaxed);
+	for (size_t i = 0; i < STRIPES; i++) {
+		atomic_store_explicit(&outer.stripes[i].state, 0, memory_order_relaxed);
+		atomic_store_explicit(&inner.stripes[i].state, 0, memory_order_relaxed);
+	}
 	if (depth > 1)
-		atomic_store_explicit(&my_stripe()->state, INSIDE, memory_order_relaxed);
+		atomic_store_explicit(&my_stripe(&outer)->state, INSIDE, memory_order_relaxed);
 	pthread_cond_init(&gate_changed, NULL);
 	if (call != NULL)
 		call();

@@ -29,11 +29,17 @@ bool gate_installed(void);
 void gate_call_in_child(void (*fn)(void));
 
 /*
- * Go in and out; calls nest. Waits for a fork that is under way, unless this thread is inside. The
- * caller that goes in first holds no lock.
+ * Go in and out, for who may call the program while it has a lock; calls nest. Waits for a fork that is
+ * under way, unless this thread is inside. The caller that goes in first holds no lock.
  */
 void gate_enter(void);
 void gate_leave(void);
+/*
+ * The same for a lock under which nobody waits, but for other such locks. A fork lets these through as
+ * long as it waits for those inside the gate: one of them may be waiting for this thread.
+ */
+void gate_enter_leaf(void);
+void gate_leave_leaf(void);
 /* For a thread that is inside: it can't be cancelled until it has left as often as it entered. */
 void gate_cancel_disable(void);
 

@@ -30,7 +30,7 @@ void spare_lock(struct spare *s)
 {
 	if (!s->shared)
 		return;
-	gate_enter();
+	gate_enter_leaf();
 	pthread_mutex_lock(&s->lock);
 	if (!HERD_LIKELY(s->forks == *s->forks_now))
 		forget_others(s);
@@ -41,7 +41,7 @@ void spare_unlock(struct spare *s)
 	if (!s->shared)
 		return;
 	pthread_mutex_unlock(&s->lock);
-	gate_leave();
+	gate_leave_leaf();
 }
 
 /* --- making and ending --- */

@@ -166,10 +166,9 @@ static bool is_quiet(const herd_t *herd)
  * A member that is out makes this fail with EBUSY, which the lock makes exact: without it a get
  * that finds all members claimed could make another one meanwhile.
  *
- * The lock is given up early, since it goes with the herd, but the thread stays inside the gate: a
- * child must not inherit a herd that is half gone. Nor may a source, which gets the memory back, call
- * such a herd. After registry_remove() the spare lists belong to
- * this thread, and what follows takes no lock.
+ * The lock is kept until it goes with the herd: a child must not inherit a herd that is half gone. Nor
+ * may a source, which gets the memory back, call such a herd. After registry_remove() the spare lists
+ * belong to this thread, and what follows takes no lock.
  *
  * Where a header is broken nothing is freed, and the herd stays usable for looking at it.
  */
@@ -182,10 +181,8 @@ int herd_destroy(herd_t *herd)
 	pool_lock_briefly(herd);
 	const int error = pool_claim_all(herd);
 
-	pthread_mutex_unlock(&herd->lock); /* from here on there is no other call */
 	if (error == EBUSY) {
-		pool_leave(herd);
-		gate_leave();
+		pool_unlock(herd);
 		return EBUSY;
 	}
 	if (error == 0 && !is_quiet(herd))
@@ -193,8 +190,7 @@ int herd_destroy(herd_t *herd)
 	if (error != 0 || !pool_run_defers(herd, true)) {
 		if (error == 0)
 			pool_release_all(herd);
-		pool_leave(herd);
-		gate_leave();
+		pool_unlock(herd);
 		misuse("herd_destroy", HEADER_BROKEN);
 		return EINVAL;
 	}
@@ -210,8 +206,9 @@ int herd_destroy(herd_t *herd)
 	}
 	PROBE1(destroy, herd);
 	stack_table_done(&herd->table);
-	pthread_mutex_destroy(&herd->lock);
 	pool_leave(herd);
+	pthread_mutex_unlock(&herd->lock);
+	pthread_mutex_destroy(&herd->lock);
 	free(herd->block);
 	gate_leave();
 	return 0;

@@ -39,14 +39,14 @@ __attribute__((noinline)) void fork_repair_stack(herd_t *herd)
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	const unsigned now = *herd->spare.forks_now;
 
-	gate_enter();
+	gate_enter_leaf();
 	pthread_mutex_lock(&lock);
 	if (atomic_load_explicit(&herd->forks, memory_order_relaxed) != now) {
 		rebuild_stack(herd);
 		atomic_store_explicit(&herd->forks, now, memory_order_release);
 	}
 	pthread_mutex_unlock(&lock);
-	gate_leave();
+	gate_leave_leaf();
 }
 
 void fork_recount(herd_t *herd)

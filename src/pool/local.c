@@ -49,7 +49,8 @@ struct slot {
 struct locals {
 	struct locals *previous, *next; /* in `tables` */
 	uint64_t thread_id;
-	size_t size; /* a power of two */
+	unsigned forks; /* gate_forks, when the table was made */
+	size_t size;	/* a power of two */
 	size_t used;
 	struct slot slots[];
 };
@@ -102,6 +103,7 @@ static struct locals *rebuilt(const struct locals *t)
 	if (next == NULL)
 		return NULL;
 	next->thread_id = my_thread_id;
+	next->forks = gate_forks;
 	next->size = next_size;
 	for (size_t i = 0; i < size; i++) {
 		if (!slot_is_alive(&t->slots[i]))
@@ -114,14 +116,14 @@ static struct locals *rebuilt(const struct locals *t)
 
 static void list_table(struct locals *t)
 {
-	gate_enter();
+	gate_enter_leaf();
 	pthread_mutex_lock(&tables_lock);
 	t->next = tables;
 	if (tables != NULL)
 		tables->previous = t;
 	tables = t;
 	pthread_mutex_unlock(&tables_lock);
-	gate_leave();
+	gate_leave_leaf();
 }
 
 /* It may be NULL. */
@@ -129,7 +131,7 @@ static void free_table(struct locals *t)
 {
 	if (t == NULL)
 		return;
-	gate_enter();
+	gate_enter_leaf();
 	pthread_mutex_lock(&tables_lock);
 	if (t->previous != NULL)
 		t->previous->next = t->next;
@@ -138,7 +140,7 @@ static void free_table(struct locals *t)
 	if (t->next != NULL)
 		t->next->previous = t->previous;
 	pthread_mutex_unlock(&tables_lock);
-	gate_leave();
+	gate_leave_leaf();
 	free(t);
 }
 
@@ -194,6 +196,9 @@ static void end_of_thread(void *value)
 /* The key whose destructor is end_of_thread(), as a number above 0; 0: it was not made yet. */
 static _Atomic uintptr_t known_key;
 
+/* The library is unloaded: there is no key any more, nor will there be one. */
+static bool unloaded;
+
 /*
  * The process ends by exit(3). Functions of atexit(3) are called before destructors then. Where a
  * plugin is unloaded, destructors come first: that is how the two differ.
@@ -214,6 +219,11 @@ static void note_exit(void *arg)
 /*
  * The library's code is about to be unmapped. The caller of dlclose(3) guarantees that no thread is in
  * it. At the end of a process other threads may be, and nothing has to be done.
+ *
+ * Destructors of the plugin may come later, and use herds. There are no own members for them.
+ *
+ * In a child of fork(2) a thread's table of before is left alone, except the caller's: the others'
+ * threads do not exist, and may have been at work on their members.
  */
 static __attribute__((destructor)) void unload(void)
 {
@@ -222,10 +232,13 @@ static __attribute__((destructor)) void unload(void)
 	if (number == 0 || atomic_load_explicit(&process_ends, memory_order_relaxed))
 		return;
 	pthread_key_delete((pthread_key_t)(number - 1));
+	unloaded = true;
 	while (tables != NULL) {
-		put_all_back(tables);
+		if (tables == mine || tables->forks == gate_forks)
+			put_all_back(tables);
 		free_table(tables);
 	}
+	mine = NULL;
 }
 
 /*
@@ -237,6 +250,8 @@ static bool thread_key(pthread_key_t *key)
 {
 	uintptr_t number = atomic_load_explicit(&known_key, memory_order_acquire);
 
+	if (unloaded)
+		return false;
 	if (number == 0) {
 		if (pthread_key_create(key, end_of_thread) != 0)
 			return false;
@@ -249,6 +264,21 @@ static bool thread_key(pthread_key_t *key)
 	}
 	*key = (pthread_key_t)(number - 1);
 	return number != 0;
+}
+
+/*
+ * Where thread-local variables are emulated, a thread-specific destructor that runs late finds them
+ * zero. The key still has the table then, so it is not made a second time.
+ */
+static void find_table(void)
+{
+	const uintptr_t number = atomic_load_explicit(&known_key, memory_order_acquire);
+
+	if (mine != NULL || number == 0 || unloaded)
+		return;
+	mine = (struct locals *)pthread_getspecific((pthread_key_t)(number - 1));
+	if (mine != NULL)
+		my_thread_id = mine->thread_id;
 }
 
 /*
@@ -307,6 +337,8 @@ static __attribute__((noinline)) bump_t *check_out_own(herd_t *herd)
 	if (!pool_callable(herd, "herd_local"))
 		return NULL;
 
+	find_table();
+
 	/* There is one where this thread is in a deferred function, or a walk, of another herd. */
 	struct member *own = own_member(herd);
 
@@ -351,6 +383,7 @@ void herd_local_put(herd_t *herd)
 {
 	if (!pool_callable(herd, "herd_local_put"))
 		return;
+	find_table();
 
 	struct member *own = own_member(herd);
 

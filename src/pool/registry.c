@@ -33,14 +33,14 @@ static herd_t *lists[LISTS];
 /* INV-GATE. */
 static void lock_list(uint64_t id)
 {
-	gate_enter();
+	gate_enter_leaf();
 	pthread_mutex_lock(&locks[id % LOCKS].lock);
 }
 
 static void unlock_list(uint64_t id)
 {
 	pthread_mutex_unlock(&locks[id % LOCKS].lock);
-	gate_leave();
+	gate_leave_leaf();
 }
 
 void registry_add(herd_t *herd)

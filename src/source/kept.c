@@ -73,14 +73,14 @@ size_t kept_bytes(void)
 /* INV-GATE: so a child of fork(2) inherits the books whole, and the lock free. */
 static void lock_kept(void)
 {
-	gate_enter();
+	gate_enter_leaf();
 	pthread_mutex_lock(&kept.lock);
 }
 
 static void unlock_kept(void)
 {
 	pthread_mutex_unlock(&kept.lock);
-	gate_leave();
+	gate_leave_leaf();
 }
 
 /* --- books; with the lock held --- */
@@ -261,7 +261,7 @@ bool kept_pop(struct kept_range *range)
 	if (book_is_empty(kept.first))
 		*range = close_book(&kept.first);
 	else if (kept.first->used != 0)
-		*range = extract(kept.first, kept.first->used - 1);
+		*range = extract(kept.first, 0);
 	else
 		found = false;
 	unlock_kept();

@@ -39,7 +39,7 @@ void kept_put(struct kept_range range, size_t page);
  */
 bool kept_take(size_t size, size_t align, struct kept_range *range);
 
-/* Get any one range, whole, the newest first. False: there is none. */
+/* Get any one range, whole: not the one that was put last, if there are others. False: there is none. */
 bool kept_pop(struct kept_range *range);
 
 /* The bytes that are kept. */

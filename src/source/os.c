@@ -33,7 +33,7 @@
 #define BACKED_AT_ONCE ((size_t)64 << 10)
 
 /* What the system did not take back is offered to it so often when it takes something. */
-enum { RETRIES = 8 };
+enum { RETRIES = 8, REFUSALS = 2 };
 
 size_t os_page_size(void)
 {
@@ -82,17 +82,17 @@ static void keep_range(char *start, size_t size, enum kept_state state)
 }
 
 /*
- * The system took something: so it may take what it refused before. As long as it does, a few are
- * tried for each; where none is kept, this is a load.
+ * The system took something: so it may take what it refused before. A few are tried for each, in turn,
+ * and it may refuse one of them again; where none is kept, this is a load.
  */
 static void retry_kept(void)
 {
 	struct kept_range range;
 
-	for (int i = 0; i < RETRIES && kept_pop(&range); i++) {
+	for (int i = 0, refused = 0; i < RETRIES && refused < REFUSALS && kept_pop(&range); i++) {
 		if (munmap(range.start, range.size) != 0) {
 			keep_range(range.start, range.size, range.state);
-			break;
+			refused++;
 		}
 	}
 }

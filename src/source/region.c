@@ -49,14 +49,14 @@ static struct {
 /* INV-GATE: so a child of fork(2) inherits the table whole, and the lock free. */
 static void lock_regions(void)
 {
-	gate_enter();
+	gate_enter_leaf();
 	pthread_mutex_lock(&regions.lock);
 }
 
 static void unlock_regions(void)
 {
 	pthread_mutex_unlock(&regions.lock);
-	gate_leave();
+	gate_leave_leaf();
 }
 
 /* --- the table; with the lock held --- */

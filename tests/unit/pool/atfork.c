@@ -271,6 +271,80 @@ static void a_fork_waits_for_a_cold_operation(void **state)
 	expect_success(started);
 }
 
+/* --- a fork that waits for a callback, which waits for a thread that allocates --- */
+
+static sem_t in_callback, allocated;
+
+static void *allocate_beside_a_fork(void *member)
+{
+	pthread_detach(pthread_self());
+	sem_wait(&module_waits);
+	for (int i = 0; i < YIELDS; i++)
+		sched_yield(); /* the fork has come to the library's handler, most likely */
+	/* Chunks from the herd and from the system, small ones and one of a region. */
+	bump_t *const standalone = bump_new(NULL);
+	const bool good = bump_alloc(member, 100000) != NULL &&
+			  bump_alloc(member, 3 << 20) != NULL &&
+			  bump_alloc(standalone, 3 << 20) != NULL;
+
+	bump_destroy(standalone);
+	if (good) /* else nobody ever posts, and the alarm ends it */
+		sem_post(&allocated);
+	return NULL;
+}
+
+static void wait_for_the_allocation(void *arg)
+{
+	(void)arg;
+	sem_post(&in_callback);
+	sem_wait(&allocated);
+}
+
+static void *reset_it(void *herd)
+{
+	pthread_detach(pthread_self());
+	(void)herd_reset(herd);
+	return NULL;
+}
+
+static int fork_beside_a_callback(void)
+{
+	herd_t *const herd = herd_new(NULL), *const other = herd_new(NULL);
+	bump_t *const member = herd_get(herd), *const out = herd_get(other);
+	pthread_t threads[2];
+	int status;
+
+	alarm(10);
+	sem_init(&in_callback, 0, 0);
+	sem_init(&allocated, 0, 0);
+	while (sem_trywait(&module_waits) == 0)
+		continue;
+	if (bump_defer(member, wait_for_the_allocation, NULL) != 0)
+		return 1;
+	herd_put(herd, member);
+	if (pthread_create(&threads[0], NULL, reset_it, herd) != 0)
+		return 2;
+	sem_wait(&in_callback);
+	if (pthread_create(&threads[1], NULL, allocate_beside_a_fork, out) != 0)
+		return 3;
+	const pid_t child = fork();
+
+	if (child == 0)
+		_exit(0);
+	return child > 0 && waitpid(child, &status, 0) == child && status == 0 ? 0 : 4;
+}
+
+static void a_fork_lets_allocations_through_while_it_waits(void **state)
+{
+	(void)state;
+	register_handlers();
+	fflush(NULL);
+	started = fork();
+	if (started == 0)
+		_exit(fork_beside_a_callback());
+	expect_success(started);
+}
+
 /* --- costs --- */
 
 enum { HERDS = 10000, MEMBERS = 4, FAULTS_MORE = 100 };
@@ -359,6 +433,7 @@ int main(void)
 		cmocka_unit_test(a_module_may_hold_a_lock_of_its_handlers_where_it_uses_herd),
 		cmocka_unit_test(handlers_of_the_program_may_use_herds),
 		cmocka_unit_test(a_fork_waits_for_a_cold_operation),
+		cmocka_unit_test(a_fork_lets_allocations_through_while_it_waits),
 		cmocka_unit_test(a_fork_does_not_cost_more_where_there_are_many_herds),
 	};
 

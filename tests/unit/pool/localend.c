@@ -356,6 +356,47 @@ static void churn_keeps_members_at_the_threads_alive_and_memory_flat(void **stat
 	pool_end(&pool);
 }
 
+/* --- thread-specific destructors of the program --- */
+
+static herd_t *late_herd;
+static pthread_key_t late_key;
+
+static void use_another_herd(void *herd)
+{
+	if (herd_local(late_herd) == NULL || herd_local(herd) == NULL)
+		abort();
+}
+
+static void *use_and_leave_a_destructor(void *herd)
+{
+	if (herd_local(herd) == NULL || pthread_setspecific(late_key, herd) != 0)
+		abort();
+	return NULL;
+}
+
+/*
+ * Where thread-local variables are emulated (a variant of these tests), the destructor may find them
+ * zero, and the thread's table is not theirs to forget.
+ */
+static void a_late_destructor_loses_no_member(void **state)
+{
+	(void)state;
+	struct pool pool;
+	pthread_t thread;
+
+	pool_start(&pool);
+	late_herd = herd_new(NULL);
+	assert_int_equal(pthread_key_create(&late_key, use_another_herd), 0);
+	assert_int_equal(pthread_create(&thread, NULL, use_and_leave_a_destructor, pool.herd), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(pthread_key_delete(late_key), 0);
+	assert_int_equal(herd_reset(pool.herd), 0);
+	assert_int_equal(pool_stats(pool.herd).members, 1);
+	assert_int_equal(herd_reset(late_herd), 0);
+	assert_int_equal(herd_destroy(late_herd), 0);
+	pool_end(&pool);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -365,6 +406,7 @@ int main(void)
 		cmocka_unit_test(threads_may_end_while_their_herd_is_recalled_and_destroyed),
 		cmocka_unit_test(other_destructors_of_the_thread_may_use_it_before_and_after),
 		cmocka_unit_test(churn_keeps_members_at_the_threads_alive_and_memory_flat),
+		cmocka_unit_test(a_late_destructor_loses_no_member),
 	};
 
 	if (pthread_key_create(&early_key, use_herds_at_the_end) != 0)

@@ -64,10 +64,13 @@ void plugin_destroy_when_unloaded(void *herd, int *result)
 	last_result = result;
 }
 
+/* It may come after the library's own: then there is no own member any more. */
 static __attribute__((destructor)) void destroy_last(void)
 {
-	if (last_herd != NULL)
-		*last_result = plugin_destroy(last_herd);
+	if (last_herd == NULL)
+		return;
+	plugin_local_put(last_herd);
+	*last_result = plugin_local(last_herd) == NULL ? plugin_destroy(last_herd) : -2;
 }
 
 void plugin_on_misuse(herd_misuse_fn *handler)

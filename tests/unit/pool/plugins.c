@@ -100,6 +100,7 @@ static void a_plugin_may_be_unloaded_while_a_thread_has_a_member_of_its_herd(voi
 	pthread_barrier_init(&guest.unloaded, NULL, 2);
 	assert_int_equal(pthread_create(&thread, NULL, use_and_outlive, &guest), 0);
 	pthread_barrier_wait(&guest.used);
+	assert_true(plugin.use_own(guest.herd)); /* this thread has one, too */
 	unload(&plugin);
 	assert_false(is_loaded(TEST_PLUGIN));
 	assert_int_equal(destroyed, 0);

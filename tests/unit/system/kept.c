@@ -116,6 +116,22 @@ static void single_pages_come_back(void **state)
 	}
 }
 
+/* Else the system would be offered the one that it refuses over and over. */
+static void a_range_that_is_put_back_lets_others_go_first(void **state)
+{
+	struct kept_range first, second;
+
+	(void)state;
+	for (size_t i = 0; i < 6; i += 2)
+		put(i, 1, KEPT_CLEAN);
+	assert_true(kept_pop(&first));
+	kept_put(first, page);
+	assert_true(kept_pop(&second));
+	assert_ptr_not_equal(first.start, second.start);
+	kept_put(second, page);
+	pop_all();
+}
+
 static void a_range_is_cut_and_its_rest_stays(void **state)
 {
 	struct kept_range r;
@@ -219,6 +235,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_kept_at_first),
 		cmocka_unit_test(single_pages_come_back),
+		cmocka_unit_test(a_range_that_is_put_back_lets_others_go_first),
 		cmocka_unit_test(a_range_is_cut_and_its_rest_stays),
 		cmocka_unit_test(what_is_closed_is_never_taken),
 		cmocka_unit_test(closed_ranges_find_room_in_others),
