@@ -11,6 +11,7 @@
  * elsewhere: what is remembered of a herd of one copy must not fit a herd of another.
  */
 
+#define _GNU_SOURCE
 #include "base/id.h"
 
 #include <stdatomic.h>

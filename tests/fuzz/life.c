@@ -3,6 +3,8 @@
 
 #include "fuzz.h"
 
+enum { SPARE_MOST = 2 << 20 };
+
 /* --- making --- */
 
 bump_config_t read_config(unsigned *source)
@@ -37,7 +39,7 @@ static struct record **free_standalone(void)
 }
 
 static struct record *standalone_made(struct record **at, bump_t *bump, const bump_config_t *config,
-				const struct budget *budget)
+				      const struct budget *budget)
 {
 	struct record *r = record_new(bump, NULL);
 
@@ -391,7 +393,8 @@ void op_look(void)
 	if (bump_min_align(r->bump) != r->min_align)
 		broken("the least alignment is %zu, not %zu", bump_min_align(r->bump),
 		       r->min_align);
-	if (bump_capacity(r->bump) > stats.capacity)
+	/* Without a current chunk it is what a spare one serves, of at most 2 MiB. */
+	if (bump_capacity(r->bump) > (stats.capacity > SPARE_MOST ? stats.capacity : SPARE_MOST))
 		broken("%zu bytes are left of %zu", bump_capacity(r->bump), stats.capacity);
 	record_verify(r);
 }
