@@ -40,11 +40,12 @@
  * - The child may go on using, resetting and destroying what it inherited. It inherits no lock
  *   held.
  * - Members that other threads had out stay out in the child.
- * - After a fork in a deferred function, or in a walk, the child may only exec(3) or _exit(2).
- * - Functions that were registered with pthread_atfork(3) may call those of herds and arenas.
- * - They may also lock a mutex under which the program calls herd elsewhere, if they were registered
- *   after the library was loaded. A deferred function, a walk or a source must not wait for such a
- *   mutex: the fork would wait for it, and it for the fork.
+ * - After a fork in a deferred function, in a walk, or in a source that a cold operation calls, the
+ *   child may only exec(3) or _exit(2).
+ * - Functions that were registered with pthread_atfork(3) after the library was loaded may call those
+ *   of herds and arenas. They may also lock a mutex under which the program calls herd elsewhere. A
+ *   deferred function, a walk or a source must not wait for such a mutex: the fork would wait for it,
+ *   and it for the fork.
  *
  * Misuse (see herd_on_misuse()) is detected in release builds, at no cost to an allocation:
  *

@@ -81,8 +81,8 @@ extern HERD_API const herd_source_t herd_source_malloc;
 extern HERD_API const herd_source_t herd_source_none;
 
 /**
- * Get how many bytes the operating system did not take back when herd_source_os released them, in the
- * whole process. Usually that is 0. munmap(2) may fail where a process has as many mappings as it may
+ * Get how many bytes the operating system did not take back when herd_source_os released them, for the
+ * whole process (where plugins have copies of the library, for this copy). Usually that is 0. munmap(2) may fail where a process has as many mappings as it may
  * have (vm.max_map_count on Linux), or where a filter of system calls forbids it.
  *
  * For the arena, herd or cache that released them, these bytes are released: no limit and no

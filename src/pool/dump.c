@@ -7,6 +7,7 @@
  * go on meanwhile. Nothing is printed under the spare lock, for which allocations wait.
  */
 
+#define _GNU_SOURCE
 #include "pool/pool.h"
 
 #include <errno.h>

@@ -206,6 +206,9 @@ static void break_header(void *arg)
 	damage(vandal->c, vandal->way);
 }
 
+/* An arena with a broken spare chunk stays as it is for good: these are kept in sight of leak checkers. */
+static bump_t *stuck[WAYS];
+
 /* Of a chunk with an allocation, and of one that is spare. */
 static void a_trim_gives_back_nothing_where_a_header_is_broken(void **state)
 {
@@ -225,11 +228,14 @@ static void a_trim_gives_back_nothing_where_a_header_is_broken(void **state)
 		damage(c, way % WAYS);
 		assert_int_equal(bump_trim(bump, 0), 0);
 		expect_reported("bump_trim", way % WAYS);
-		test_misuse_clear();
 		damage(c, way % WAYS);
 		bump_stats(bump, &after);
 		assert_int_equal(after.reserved, before.reserved);
-		bump_destroy(bump);
+		if (way >= WAYS)
+			stuck[way - WAYS] = bump;
+		else
+			bump_destroy(bump);
+		test_misuse_clear();
 	}
 	test_misuse_end();
 }
