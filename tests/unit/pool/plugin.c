@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A plugin with a copy of the library of its own, as `plugins.c` loads it. */
 
+#include <pthread.h>
 #include <stddef.h>
 
 #include <herd/herd.h>
@@ -67,10 +68,13 @@ void plugin_destroy_when_unloaded(void *herd, int *result)
 /* It may come after the library's own: then there is no own member any more. */
 static __attribute__((destructor)) void destroy_last(void)
 {
-	if (last_herd == NULL)
+	pthread_key_t reused; /* the number of the library's, which it must not use any more */
+
+	if (last_herd == NULL || pthread_key_create(&reused, NULL) != 0)
 		return;
 	plugin_local_put(last_herd);
 	*last_result = plugin_local(last_herd) == NULL ? plugin_destroy(last_herd) : -2;
+	pthread_key_delete(reused);
 }
 
 void plugin_on_misuse(herd_misuse_fn *handler)
