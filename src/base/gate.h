@@ -35,8 +35,9 @@ void gate_call_in_child(void (*fn)(void));
 void gate_enter(void);
 void gate_leave(void);
 /*
- * The same for a lock under which nobody waits, but for other such locks. A fork lets these through as
- * long as it waits for those inside the gate: one of them may be waiting for this thread.
+ * The same for a leaf lock. Its holder calls nothing of the program, and takes only other leaf locks.
+ * While a fork waits for threads inside the gate, it does not stop these: such a thread may be waiting
+ * for the caller.
  */
 void gate_enter_leaf(void);
 void gate_leave_leaf(void);

@@ -7,8 +7,8 @@
  * belong to nobody until they are handed out again, or unmapped.
  *
  * munmap(2) fails where it would make two mappings of one, and the process has as many as it may
- * have (vm.max_map_count); or where a filter of system calls forbids it. No caller can do anything
- * about that, so none is told: os.c puts such ranges here, and looks here first when it needs some.
+ * have (vm.max_map_count); or where a filter of system calls forbids it. A caller can't do anything
+ * about that, so it gets no error. os.c puts such ranges here, and serves later requests from them.
  *
  * This file makes no system call, and takes no memory: what is noted about the ranges is noted in
  * them. All functions are MT-Safe, and take one lock, which is a leaf.
@@ -18,9 +18,9 @@
 #include <stddef.h>
 
 enum kept_state {
-	KEPT_CLEAN,  /* reads as zero, and holds no memory */
-	KEPT_USED,   /* has some contents, and holds memory */
-	KEPT_CLOSED, /* can't be accessed (guard pages): it is never handed out, but for unmapping */
+	KEPT_CLEAN, /* reads as zero, and holds no memory */
+	KEPT_USED,  /* has some contents, and holds memory */
+	KEPT_CLOSED, /* can't be accessed (guard pages): kept_pop() returns it, kept_take() does not */
 };
 
 /* Whole pages. */

@@ -296,6 +296,23 @@ static void record(const char *function, const char *problem)
 	pthread_mutex_unlock(&misuse.lock);
 }
 
+void test_in_child(void (*fn)(void))
+{
+	int status;
+
+	fflush(NULL);
+	const pid_t child = fork();
+
+	assert_int_not_equal(child, -1);
+	if (child == 0) {
+		alarm(60);
+		fn();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
 void test_misuse_clear(void)
 {
 	pthread_mutex_lock(&misuse.lock);

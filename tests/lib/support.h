@@ -165,6 +165,11 @@ void test_source_done(struct test_source *s);
 /* Fail the k-th call from now on, and with `from` all that follow; k = 0: fail none. */
 void test_source_fail(struct test_source *s, size_t k, bool from);
 
+/* --- children --- */
+
+/* Run fn in a child of its own, for at most a minute; fails the test unless that ends well. */
+void test_in_child(void (*fn)(void));
+
 /* --- misuse --- */
 
 /* Install a handler of misuse that records and returns. */

@@ -27,7 +27,7 @@ static void after_a_reset_all_that_is_above_keep_goes_back(void **state)
 		assert_int_equal(given, held - f->source.held);
 		assert_true(f->source.held <= keep);
 		assert_int_equal(fixture_stats(f->bump).reserved, f->source.held);
-		/* No more than it had to: where one more chunk would have been too much, or all fits. */
+		/* Nothing goes where all of it is to be kept, and nothing is left to do. */
 		assert_true(held > keep || given == 0);
 		assert_int_equal(bump_trim(f->bump, keep), 0);
 	}

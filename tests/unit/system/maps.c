@@ -11,7 +11,6 @@
 #include "work.h"
 
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <herd/source.h>
@@ -179,25 +178,13 @@ static void all_kinds_of_work(void)
 
 static void in_child(void (*fn)(void))
 {
-	int status;
-
 	if (TEST_SANITIZED || test_on_valgrind() || test_is_emulated() ||
 	    max_map_count() - 1 >= MAPPINGS_MOST) {
 		print_message("# the mappings of this process can't be used up\n");
 		skip();
 	}
 	page = (size_t)sysconf(_SC_PAGESIZE);
-	fflush(NULL);
-	const pid_t child = fork();
-
-	assert_int_not_equal(child, -1);
-	if (child == 0) {
-		alarm(60);
-		fn();
-		_exit(0);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_int_equal(status, 0);
+	test_in_child(fn);
 }
 
 static void what_can_t_be_unmapped_holds_no_memory_and_serves_again(void **state)

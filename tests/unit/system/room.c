@@ -9,7 +9,6 @@
 
 #include <stdatomic.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <herd/harden.h>
@@ -126,23 +125,11 @@ static void storm(void)
 
 static void in_child(void (*fn)(void))
 {
-	int status;
-
 	if (TEST_SANITIZED || test_on_valgrind() || test_is_emulated()) {
 		print_message("# a tool needs address space of its own\n");
 		skip();
 	}
-	fflush(NULL);
-	const pid_t child = fork();
-
-	assert_int_not_equal(child, -1);
-	if (child == 0) {
-		alarm(60);
-		fn();
-		_exit(0);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_int_equal(status, 0);
+	test_in_child(fn);
 }
 
 static void what_mmap_would_serve_is_served(void **state)
